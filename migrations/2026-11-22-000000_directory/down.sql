@@ -1,0 +1,10 @@
+DROP TABLE idempotency_keys;
+DROP TABLE audit_events;
+DROP TABLE audit_heads;
+DROP TABLE hardware_oath_devices;
+DROP TABLE methods;
+DROP TABLE role_assignments;
+DROP TABLE users;
+DROP TABLE applications;
+DROP TABLE signing_keys;
+DROP TABLE tenants;

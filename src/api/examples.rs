@@ -1,0 +1,80 @@
+//! Example values for the document: they all name data that `--demo` seeds, so that every operation works when it is
+//! executed as it stands.
+
+use crate::{
+    demo,
+    methods::{email, password, phone::PhoneType},
+    roles::Role,
+};
+
+/// The user of most examples.
+pub fn user() -> String {
+    demo::EXAMPLE_USER.into()
+}
+
+/// A user without methods, for operations that add one.
+pub fn new_hire() -> String {
+    demo::NEW_HIRE.into()
+}
+
+/// A user who was deleted and can be restored.
+pub fn deleted_user() -> String {
+    demo::id("deleted user")
+}
+
+pub fn password() -> String {
+    password::ID.into()
+}
+
+pub fn mobile_phone() -> String {
+    PhoneType::Mobile.method_id().into()
+}
+
+/// The example user's phone that may be deleted at once.
+pub fn office_phone() -> String {
+    PhoneType::Office.method_id().into()
+}
+
+pub fn email() -> String {
+    email::ID.into()
+}
+
+pub fn microsoft_authenticator() -> String {
+    demo::id("microsoftAuthenticator")
+}
+
+pub fn software_oath() -> String {
+    demo::id("softwareOath")
+}
+
+pub fn fido2() -> String {
+    demo::id("fido2")
+}
+
+pub fn temporary_access_pass() -> String {
+    demo::id("temporaryAccessPass")
+}
+
+/// The example user's activated hardware token: device id and method id in one.
+pub fn hardware_oath() -> String {
+    demo::id("hardwareOath")
+}
+
+/// A hardware token that is assigned to the example user and not activated.
+pub fn assigned_hardware_oath() -> String {
+    demo::id("hardwareOath assigned")
+}
+
+/// A hardware token in the inventory that nobody has.
+pub fn available_device() -> String {
+    demo::id("hardwareOath available")
+}
+
+pub fn audit_event() -> String {
+    demo::id("audit event")
+}
+
+/// The role that an example user holds.
+pub fn role() -> String {
+    Role::AuthenticationAdministrator.as_str().into()
+}

@@ -1,0 +1,34 @@
+//! Turns the access token of a request into a [`Caller`]. What the caller may do is decided by the rules, in the
+//! transaction, not here.
+
+use poem::{Request, http::StatusCode};
+use poem_openapi::{OAuthScopes, SecurityScheme, auth::Bearer};
+
+use super::{intake::RequestInfo, problem::Problem};
+use crate::{access::Caller, app::App};
+
+#[derive(OAuthScopes)]
+enum Scopes {
+    /// All permissions that the application was granted.
+    #[oai(rename = ".default")]
+    Default,
+}
+
+/// OAuth 2.0 client credentials: the client id and secret of an application of the tenant. (`rekey serve --demo`
+/// prints a pair.)
+#[derive(SecurityScheme)]
+#[oai(
+    rename = "oauth2",
+    ty = "oauth2",
+    flows(client_credentials(token_url = "/common/oauth2/v2.0/token", scopes = "Scopes")),
+    checker = "check"
+)]
+pub struct Guard(pub Caller);
+
+async fn check(request: &Request, bearer: Bearer) -> poem::Result<Caller> {
+    let (Some(app), Some(info)) = (request.data::<App>(), request.data::<RequestInfo>()) else {
+        return Err(poem::Error::from_status(StatusCode::INTERNAL_SERVER_ERROR));
+    };
+    let claims = app.verify_token(bearer.token).await.map_err(Problem)?;
+    Ok(claims.caller(info.origin.clone(), info.once.clone()).map_err(Problem)?)
+}

@@ -1,0 +1,189 @@
+//! The gate every request passes: who asked, under which version, with which body; and the headers of every answer.
+//!
+//! JSON bodies are read strictly here, once for all operations: bounded, UTF-8, no duplicate keys. OData annotations
+//! (`@odata.type` and the like), which Graph's own clients put into every object, are taken out.
+
+use aws_lc_rs::digest::{Context, SHA256};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use poem::{
+    Endpoint, FromRequest, IntoResponse, Middleware, Request, RequestBody, Response,
+    http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
+};
+
+use super::{problem, strict_json};
+use crate::{
+    access::Origin,
+    app::App,
+    clock::Timestamp,
+    error::{Area, Error},
+    idempotency::{MAX_KEY_LENGTH, Once},
+};
+
+/// The largest body of an ordinary request, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+/// The largest body of an import, in bytes.
+const MAX_IMPORT_BODY: usize = 16 * 1024 * 1024;
+/// The longest caller's header that is kept, in characters.
+const MAX_HEADER: usize = 256;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// What is known of a request before its handler runs.
+#[derive(Debug, Clone, Default)]
+pub struct RequestInfo {
+    pub origin: Origin,
+    pub received: Timestamp,
+    /// `v1.0` or `beta`: what the caller wrote, and what answers name.
+    pub version: &'static str,
+    /// The path as the caller wrote it, without the query.
+    pub path: String,
+    pub query: String,
+    pub once: Option<Once>,
+    /// `Prefer: return=minimal`.
+    pub prefers_minimal: bool,
+}
+
+impl<'a> FromRequest<'a> for RequestInfo {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
+        Ok(request.data::<Self>().cloned().unwrap_or_default())
+    }
+}
+
+/// The middleware.
+pub struct Intake(pub App);
+
+impl<E: Endpoint> Middleware<E> for Intake {
+    type Output = IntakeEndpoint<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        IntakeEndpoint { inner, app: self.0.clone() }
+    }
+}
+
+pub struct IntakeEndpoint<E> {
+    inner: E,
+    app: App,
+}
+
+impl<E: Endpoint> Endpoint for IntakeEndpoint<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let mut info = describe(&self.app, &request);
+        let outcome = match prepare(&mut request, &mut info).await {
+            Ok(()) => {
+                request.set_data(info.clone());
+                self.inner.call(request).await.map(IntoResponse::into_response)
+            }
+            Err(error) => Err(problem::Problem(error).into()),
+        };
+        let mut response = outcome.unwrap_or_else(|error| problem::respond(error, &info));
+        finish(&mut response, &info);
+        Ok(response)
+    }
+}
+
+fn describe(app: &App, request: &Request) -> RequestInfo {
+    let context = app.store.context();
+    let request_id = context.entropy.guid();
+    let plain = |text: &&str| {
+        !text.is_empty() && text.len() <= MAX_HEADER && text.bytes().all(|byte| (0x20..0x7f).contains(&byte))
+    };
+    let header = |name: &str| request.header(name).filter(plain).map(str::to_owned);
+    let path = request.uri().path();
+    RequestInfo {
+        origin: Origin {
+            client_request_id: header("client-request-id").unwrap_or_else(|| request_id.clone()),
+            request_id,
+            ip_address: request.remote_addr().as_socket_addr().map(|address| address.ip().to_string()),
+            user_agent: header("user-agent"),
+        },
+        received: context.clock.now(),
+        version: if path.starts_with("/beta/") { "beta" } else { "v1.0" },
+        path: path.to_owned(),
+        query: request.uri().query().unwrap_or_default().to_owned(),
+        once: None,
+        prefers_minimal: request.header("prefer").is_some_and(|prefer| {
+            prefer.split([',', ';']).any(|part| part.trim().eq_ignore_ascii_case("return=minimal"))
+        }),
+    }
+}
+
+fn refuse(message: impl Into<String>) -> Error {
+    Error::Invalid { area: Area::Methods, target: None, message: message.into() }
+}
+
+async fn prepare(request: &mut Request, info: &mut RequestInfo) -> Result<(), Error> {
+    // The same routes serve both versions.
+    if info.version == "beta" {
+        let rest = request.uri().path_and_query().map_or("", |whole| whole.as_str()).trim_start_matches("/beta");
+        *request.uri_mut() = format!("/v1.0{rest}").parse::<Uri>().map_err(|_| refuse("The path cannot be read."))?;
+    }
+    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+        return Ok(());
+    }
+    let body = read_body(request, info).await?;
+    info.once = once(request, info, &body)?;
+    request.set_body(body);
+    Ok(())
+}
+
+async fn read_body(request: &mut Request, info: &RequestInfo) -> Result<Vec<u8>, Error> {
+    if let Some(encoding) =
+        request.header("content-encoding").filter(|encoding| !encoding.eq_ignore_ascii_case("identity"))
+    {
+        return Err(Error::UnsupportedEncoding { encoding: encoding.chars().take(32).collect() });
+    }
+    let limit = if info.path.ends_with("/import") { MAX_IMPORT_BODY } else { MAX_BODY };
+    let too_large = || Error::TooLarge { limit };
+    let announced = request.header("content-length").and_then(|length| length.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    let body = request.take_body().into_bytes_limit(limit).await.map_err(|_| too_large())?;
+    if body.is_empty() {
+        // Actions without a body come with or without a media type; both mean the same.
+        request.headers_mut().entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+        return Ok(Vec::new());
+    }
+    let is_json = request.content_type().is_some_and(|media_type| {
+        let media_type = media_type.split(';').next().unwrap_or_default().trim();
+        media_type.eq_ignore_ascii_case("application/json") || media_type.ends_with("+json")
+    });
+    if is_json { strict_json::normalise(&body).map_err(refuse) } else { Ok(body.to_vec()) }
+}
+
+fn once(request: &Request, info: &RequestInfo, body: &[u8]) -> Result<Option<Once>, Error> {
+    let Some(key) = request.headers().get(IDEMPOTENCY_KEY).filter(|_| request.method() == Method::POST) else {
+        return Ok(None);
+    };
+    let key = key.to_str().unwrap_or_default().trim();
+    if key.is_empty() || key.len() > MAX_KEY_LENGTH || request.headers().get_all(IDEMPOTENCY_KEY).iter().count() > 1 {
+        let message = format!("An Idempotency-Key is one header of 1 to {MAX_KEY_LENGTH} printable ASCII characters.");
+        return Err(Error::invalid("Idempotency-Key", message));
+    }
+    let mut digest = Context::new(&SHA256);
+    for part in [info.path.as_bytes(), b"?", info.query.as_bytes(), b"\n", body] {
+        digest.update(part);
+    }
+    Ok(Some(Once { key: key.to_owned(), fingerprint: URL_SAFE_NO_PAD.encode(digest.finish()) }))
+}
+
+fn finish(response: &mut Response, info: &RequestInfo) {
+    let status = response.status();
+    let headers = response.headers_mut();
+    let mut set = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    set(REQUEST_ID, &info.origin.request_id);
+    set(CLIENT_REQUEST_ID, &info.origin.client_request_id);
+    if info.prefers_minimal && status == StatusCode::NO_CONTENT {
+        set(HeaderName::from_static("preference-applied"), "return=minimal");
+    }
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}

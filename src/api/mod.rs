@@ -1,0 +1,91 @@
+//! The HTTP API: one file per Graph resource. Handlers turn a request into domain types, run one rule in one
+//! transaction, and turn its result into a view. They hold no `if` about the domain.
+
+mod examples;
+mod guard;
+pub mod intake;
+mod odata;
+pub mod problem;
+mod strict_json;
+
+mod deleted_items;
+mod directory_audits;
+mod email;
+mod fido2;
+mod hardware_oath;
+mod hardware_oath_devices;
+mod methods;
+mod microsoft_authenticator;
+mod password;
+mod phone;
+mod policies;
+mod preferences;
+mod requirements;
+mod reset;
+mod role_management;
+mod software_oath;
+mod temporary_access_pass;
+mod tokens;
+mod users;
+
+use poem_openapi::{LicenseObject, OpenApi, OpenApiService, Tags};
+
+use crate::app::App;
+
+#[derive(Tags)]
+enum Tag {
+    /// **Reset all MFA of a user.** Deletes phones, authenticator apps and software OATH tokens, deactivates hardware
+    /// tokens, and makes the user register again. Never turns MFA off.
+    Reset,
+    /// Everything a user can prove an identity with.
+    #[oai(rename = "Authentication methods")]
+    Methods,
+    /// The inventory of hardware OATH tokens.
+    #[oai(rename = "Hardware OATH tokens")]
+    HardwareOath,
+    /// The users of this tenant.
+    Users,
+    /// Which users are administrators.
+    #[oai(rename = "Directory roles")]
+    Roles,
+    /// What applies to the whole tenant.
+    Policies,
+    /// Who did what to whom, from where.
+    #[oai(rename = "Audit logs")]
+    Audit,
+    /// Access tokens and how to verify them.
+    Tokens,
+}
+
+fn all(app: &App) -> impl OpenApi + use<> {
+    let app = || app.clone();
+    (
+        reset::ResetApi(app()),
+        (
+            methods::MethodsApi(app()),
+            password::PasswordApi(app()),
+            phone::PhoneApi(app()),
+            email::EmailApi(app()),
+            microsoft_authenticator::MicrosoftAuthenticatorApi(app()),
+            software_oath::SoftwareOathApi(app()),
+            fido2::Fido2Api(app()),
+            temporary_access_pass::TemporaryAccessPassApi(app()),
+            preferences::PreferencesApi(app()),
+            requirements::RequirementsApi(app()),
+        ),
+        (hardware_oath::HardwareOathApi(app()), hardware_oath_devices::HardwareOathDevicesApi(app())),
+        (users::UsersApi(app()), deleted_items::DeletedItemsApi(app()), role_management::RoleManagementApi(app())),
+        policies::PoliciesApi(app()),
+        directory_audits::DirectoryAuditsApi(app()),
+        tokens::TokensApi(app()),
+    )
+}
+
+/// The service and its document. The document is the same on every machine: no server address, no run-time value.
+pub fn service(app: &App) -> OpenApiService<impl OpenApi + use<>, ()> {
+    OpenApiService::new(all(app), "Rekey", env!("CARGO_PKG_VERSION"))
+        .summary("An authentication-method directory that resets MFA safely")
+        .description(include_str!("description.md"))
+        .license(LicenseObject::new("MIT OR Apache-2.0"))
+        .server("/")
+}

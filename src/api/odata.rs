@@ -1,0 +1,127 @@
+//! What every OData answer shares: contexts, pages, next links.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use poem_openapi::{
+    Object,
+    types::{ParseFromJSON, ToJSON, Type},
+};
+
+use super::intake::RequestInfo;
+use crate::{
+    app::App,
+    error::{Error, Result},
+};
+
+/// Items of a page unless `$top` says otherwise.
+pub const DEFAULT_PAGE: u32 = 100;
+/// The largest page.
+pub const MAX_PAGE: u32 = 999;
+
+/// A page of a collection.
+#[derive(Debug, Object)]
+pub struct Page<T: Type + ParseFromJSON + ToJSON> {
+    /// Where the shape of this answer is described.
+    #[oai(rename = "@odata.context")]
+    pub context: String,
+    /// The address of the next page; absent on the last.
+    #[oai(rename = "@odata.nextLink", skip_serializing_if_is_none)]
+    pub next_link: Option<String>,
+    /// The items of this page.
+    pub value: Vec<T>,
+}
+
+impl<T: Type + ParseFromJSON + ToJSON> Page<T> {
+    /// A collection that is never longer than one page.
+    pub fn whole(context: String, value: Vec<T>) -> Self {
+        Self { context, next_link: None, value }
+    }
+}
+
+impl App {
+    /// `{public url}/{version}/$metadata#{what}`.
+    pub fn context(&self, info: &RequestInfo, what: &str) -> String {
+        format!("{}/{}/$metadata#{what}", self.issuer.public_url, info.version)
+    }
+
+    /// The absolute address of something below the version segment.
+    pub fn url(&self, info: &RequestInfo, path: &str) -> String {
+        format!("{}/{}{path}", self.issuer.public_url, info.version)
+    }
+}
+
+/// The context of something below one user's `authentication`.
+pub fn authentication_context(user: &str, what: &str) -> String {
+    // Characters that would end the quoted key or the fragment.
+    let user = user.replace('%', "%25").replace('@', "%40").replace('#', "%23").replace('\'', "''");
+    format!("users('{user}')/authentication/{what}")
+}
+
+/// How much of a list is asked for, and where it goes on.
+#[derive(Debug, Clone)]
+pub struct Paging {
+    /// Items of this page.
+    pub size: usize,
+    /// The key of the last item of the page before.
+    pub after: Option<String>,
+}
+
+impl Paging {
+    /// Reads `$top` and `$skiptoken`.
+    pub fn new(top: Option<u32>, skip_token: Option<String>) -> Result<Self> {
+        let size = top.unwrap_or(DEFAULT_PAGE);
+        if !(1..=MAX_PAGE).contains(&size) {
+            return Err(Error::invalid("$top", format!("$top is 1 to {MAX_PAGE}.")));
+        }
+        let after = skip_token
+            .map(|token| {
+                let key = URL_SAFE_NO_PAD.decode(&token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+                key.ok_or_else(|| {
+                    Error::invalid("$skiptoken", "$skiptoken is not one of ours; follow @odata.nextLink as it stands.")
+                })
+            })
+            .transpose()?;
+        Ok(Self { size: size as usize, after })
+    }
+
+    /// What to ask the store for: one item more than the page holds tells whether there is another page.
+    pub fn limit(&self) -> i64 {
+        self.size as i64 + 1
+    }
+
+    /// Cuts the extra item off, and makes the link that goes on behind the last one that is left.
+    pub fn next_link<T>(
+        &self,
+        app: &App,
+        info: &RequestInfo,
+        items: &mut Vec<T>,
+        key: impl Fn(&T) -> String,
+    ) -> Option<String> {
+        if items.len() <= self.size {
+            return None;
+        }
+        items.truncate(self.size);
+        let token = URL_SAFE_NO_PAD.encode(key(items.last()?));
+        let is_token = |option: &str| {
+            option.starts_with("$skiptoken=") || option.to_ascii_lowercase().starts_with("%24skiptoken=")
+        };
+        let options = info.query.split('&').filter(|option| !option.is_empty() && !is_token(option));
+        let query: String = options.map(|option| format!("{option}&")).collect();
+        Some(format!("{}{}?{query}$skiptoken={token}", app.issuer.public_url, info.path))
+    }
+}
+
+/// Options that a list does not know are refused by name instead of silently ignored.
+pub fn refuse_other_options(info: &RequestInfo, known: &[&str]) -> Result<()> {
+    for option in info.query.split('&') {
+        let name = option.split('=').next().unwrap_or_default();
+        let name = name.replace("%24", "$");
+        if name.starts_with('$') && !known.contains(&name.as_str()) {
+            let name: String = name.chars().take(32).collect();
+            return Err(Error::invalid(
+                name.clone(),
+                format!("The query option {name} is not supported here; supported: {}.", known.join(", ")),
+            ));
+        }
+    }
+    Ok(())
+}

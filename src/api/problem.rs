@@ -1,0 +1,272 @@
+//! One place turns every failure into Graph's error body: our own [`Error`], and whatever poem says before a handler
+//! runs (unknown route, wrong method, bad JSON, wrong media type, too large, panic).
+
+use poem::{
+    IntoResponse, Response,
+    error::{MethodNotAllowedError, NotFoundError},
+    http::{HeaderValue, StatusCode, header},
+};
+use poem_openapi::{
+    ApiResponse, Object,
+    error::{AuthorizationError, ContentTypeError, ParseParamError, ParsePathError, ParseRequestPayloadError},
+    payload::{Json, Payload},
+    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
+    types::{ToJSON, Type},
+};
+
+use super::intake::RequestInfo;
+use crate::error::{Area, Error};
+
+/// Seconds after which a caller may try again when the database was away.
+const RETRY_AFTER_SECONDS: u32 = 2;
+
+/// Graph's error body.
+#[derive(Debug, Object)]
+#[oai(rename = "ErrorResponse")]
+pub struct ErrorBody {
+    pub error: ErrorDetail,
+}
+
+/// What went wrong, and what to do about it.
+#[derive(Debug, Object)]
+#[oai(rename = "MainError", skip_serializing_if_is_none)]
+pub struct ErrorDetail {
+    /// For programs: one of Graph's codes.
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// The property or parameter that is wrong.
+    pub target: Option<String>,
+    #[oai(rename = "innerError")]
+    pub inner_error: InnerError,
+}
+
+/// How to find this request again.
+#[derive(Debug, Object)]
+#[oai(skip_serializing_if_is_none)]
+pub struct InnerError {
+    /// A narrower code, when there is one.
+    pub code: Option<String>,
+    /// When it happened, UTC without offset, as Graph writes it.
+    pub date: String,
+    #[oai(rename = "request-id")]
+    pub request_id: String,
+    #[oai(rename = "client-request-id")]
+    pub client_request_id: String,
+}
+
+/// An [`Error`] on its way out of a handler. Documents the failures that every operation shares.
+#[derive(Debug)]
+pub struct Problem(pub Error);
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl From<Problem> for poem::Error {
+    fn from(problem: Problem) -> Self {
+        let status = describe(&problem.0).status;
+        poem::Error::new(problem.0, status)
+    }
+}
+
+impl ApiResponse for Problem {
+    fn meta() -> MetaResponses {
+        let responses = [
+            (400, "The request is malformed or breaks a rule; nothing was changed. `error.target` names the property."),
+            (401, "The access token is missing, forged, expired or withdrawn. Request a new one."),
+            (403, "The caller lacks the permission or role that `error.message` names."),
+            (404, "There is no such object in this tenant."),
+            (409, "The object's present state forbids this."),
+            (413, "The body is too large."),
+            (415, "The body's media type or encoding is not supported; send plain JSON."),
+            (422, "The Idempotency-Key was used for another request."),
+            (429, "Too many requests; wait for the seconds in Retry-After."),
+            (500, "A fault of the service; quote the request-id."),
+            (503, "The database is away; wait for the seconds in Retry-After and try again. Nothing was changed."),
+        ];
+        let response = |(status, description)| MetaResponse {
+            description,
+            status: Some(status),
+            status_range: None,
+            content: vec![MetaMediaType {
+                content_type: Json::<ErrorBody>::CONTENT_TYPE,
+                schema: ErrorBody::schema_ref(),
+            }],
+            headers: vec![],
+        };
+        MetaResponses { responses: responses.into_iter().map(response).collect() }
+    }
+
+    fn register(registry: &mut Registry) {
+        ErrorBody::register(registry);
+    }
+}
+
+/// A failure in HTTP's and Graph's terms.
+struct Description {
+    status: StatusCode,
+    code: &'static str,
+    inner: Option<&'static str>,
+    message: String,
+    target: Option<String>,
+}
+
+impl Description {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, inner: None, message: message.into(), target: None }
+    }
+}
+
+fn describe(error: &Error) -> Description {
+    match error {
+        Error::Invalid { area, target, message } => {
+            let code = if *area == Area::Directory { "Request_BadRequest" } else { "badRequest" };
+            Description { target: target.clone(), ..Description::new(StatusCode::BAD_REQUEST, code, message) }
+        }
+        Error::Unauthenticated { message } => {
+            Description::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message)
+        }
+        Error::Denied { area, inner, message } => {
+            let code = if *area == Area::Directory { "Authorization_RequestDenied" } else { "accessDenied" };
+            Description { inner: Some(inner), ..Description::new(StatusCode::FORBIDDEN, code, message) }
+        }
+        Error::NotFound { area: Area::Directory, what } => Description::new(
+            StatusCode::NOT_FOUND,
+            "Request_ResourceNotFound",
+            format!(
+                "Resource '{what}' does not exist or one of its queried reference-property objects are not present."
+            ),
+        ),
+        Error::NotFound { area: Area::Methods, what } => {
+            Description::new(StatusCode::NOT_FOUND, "resourceNotFound", format!("There is no '{what}' here."))
+        }
+        Error::Conflict { code, message } => Description::new(StatusCode::CONFLICT, code, message),
+        Error::Unprocessable { message } => {
+            Description::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessableEntity", message)
+        }
+        Error::TooLarge { limit } => Description::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "requestEntityTooLarge",
+            format!("The body is too large: this resource takes at most {limit} bytes."),
+        ),
+        Error::UnsupportedEncoding { encoding } => Description::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupportedMediaType",
+            format!("The Content-Encoding '{encoding}' is not supported; send the body as it is."),
+        ),
+        Error::Unavailable { .. } | Error::Contended => Description::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "serviceNotAvailable",
+            "The service cannot reach its database right now and changed nothing. Wait for the seconds in Retry-After and try again.",
+        ),
+        Error::Internal { .. } => Description::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "generalException",
+            "The service failed and changed nothing. Try again, and quote the request-id if it keeps failing.",
+        ),
+    }
+}
+
+/// What poem itself refuses.
+fn describe_poem(error: &poem::Error, info: &RequestInfo) -> Description {
+    let bad_request = if info.path.contains("/users") && !info.path.contains("/authentication") {
+        "Request_BadRequest"
+    } else {
+        "badRequest"
+    };
+    if let Some(error) = error.downcast_ref::<Error>() {
+        return describe(error);
+    }
+    if error.is::<AuthorizationError>() {
+        let message = "An access token is needed: send 'Authorization: Bearer <token>' with a token from this tenant's token endpoint.";
+        return Description::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message);
+    }
+    if error.is::<NotFoundError>() {
+        let message =
+            format!("No HTTP resource was found that matches the path '{}'. /docs lists all of them.", info.path);
+        return Description::new(StatusCode::NOT_FOUND, "resourceNotFound", message);
+    }
+    if error.is::<MethodNotAllowedError>() {
+        return Description::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "notAllowed",
+            "This resource does not support this HTTP method; /docs lists those it does.",
+        );
+    }
+    if let Some(error) = error.downcast_ref::<ParseRequestPayloadError>() {
+        return Description::new(
+            StatusCode::BAD_REQUEST,
+            bad_request,
+            format!("The body cannot be read: {}", error.reason),
+        );
+    }
+    if let Some(error) = error.downcast_ref::<ParseParamError>() {
+        let target = Some(error.name.to_owned());
+        return Description {
+            target,
+            ..Description::new(
+                StatusCode::BAD_REQUEST,
+                bad_request,
+                format!("The parameter {} is wrong: {}", error.name, error.reason),
+            )
+        };
+    }
+    if let Some(error) = error.downcast_ref::<ParsePathError>() {
+        let target = Some(error.name.to_owned());
+        return Description {
+            target,
+            ..Description::new(
+                StatusCode::BAD_REQUEST,
+                bad_request,
+                format!("The path's {} is wrong: {}", error.name, error.reason),
+            )
+        };
+    }
+    if error.is::<ContentTypeError>() {
+        return Description::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupportedMediaType",
+            "Send the body as JSON, with 'Content-Type: application/json'.",
+        );
+    }
+    match error.status() {
+        status if status.is_client_error() => Description::new(status, bad_request, error.to_string()),
+        _ => describe(&Error::internal(error)),
+    }
+}
+
+/// The outermost word on every failure. Faults are logged here, once, with what the caller does not see.
+pub fn respond(error: poem::Error, info: &RequestInfo) -> Response {
+    if error.is_from_response() {
+        return error.into_response();
+    }
+    let description = describe_poem(&error, info);
+    if description.status.is_server_error() {
+        tracing::error!(request_id = %info.origin.request_id, path = %info.path, error = %error, "request failed");
+    }
+    let body = ErrorBody {
+        error: ErrorDetail {
+            code: description.code.into(),
+            message: description.message,
+            target: description.target,
+            inner_error: InnerError {
+                code: description.inner.map(str::to_owned),
+                date: info.received.to_datetime().format("%Y-%m-%dT%H:%M:%S").to_string(),
+                request_id: info.origin.request_id.clone(),
+                client_request_id: info.origin.client_request_id.clone(),
+            },
+        },
+    };
+    let mut response = poem::web::Json(body.to_json()).with_status(description.status).into_response();
+    let headers = response.headers_mut();
+    if description.status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if description.status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+    }
+    response
+}

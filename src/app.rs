@@ -1,0 +1,95 @@
+//! The running application: made by the command line and by the tests alike.
+
+use std::sync::Arc;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    access::{self, Caller},
+    audit::{self, Activity, Entry, Target},
+    error::{Error, Result},
+    idempotency,
+    store::{Store, Tx, users},
+    tokens::{Claims, Issuer, VerifiedTokens},
+};
+
+#[derive(Clone)]
+pub struct App {
+    pub store: Store,
+    pub issuer: Issuer,
+    tokens: Arc<VerifiedTokens>,
+}
+
+/// What a write is about to do, for the record of a refused attempt.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    pub activity: Activity,
+    /// The user it is aimed at, as the caller named him.
+    pub user: Option<String>,
+}
+
+impl Attempt {
+    pub fn new(activity: Activity) -> Self {
+        Self { activity, user: None }
+    }
+
+    pub fn on_user(activity: Activity, user: &str) -> Self {
+        Self { activity, user: Some(user.to_owned()) }
+    }
+}
+
+impl App {
+    pub fn new(store: Store, public_url: &str) -> Self {
+        let issuer = Issuer { public_url: public_url.trim_end_matches('/').to_owned() };
+        Self { store, issuer, tokens: Arc::default() }
+    }
+
+    /// Turns an access token into its claims.
+    pub async fn verify_token(&self, token: String) -> Result<Arc<Claims>> {
+        if let Some(claims) = self.tokens.recall(&token, self.store.context().clock.now())? {
+            return Ok(claims);
+        }
+        let (tokens, issuer) = (self.tokens.clone(), self.issuer.clone());
+        self.store.read(move |tx| tokens.verify(tx, &issuer, &token)).await
+    }
+
+    /// Runs a rule that only reads.
+    pub async fn read<T, F>(&self, caller: Caller, f: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>, &Caller) -> Result<T> + Send + 'static,
+    {
+        self.store.read(move |tx| f(tx, &caller)).await
+    }
+
+    /// Runs a rule that changes something: once per `Idempotency-Key`, and with a record of the attempt when the
+    /// caller was not allowed to.
+    pub async fn write<T, F>(&self, caller: Caller, attempt: Attempt, f: F) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        F: Fn(&mut Tx<'_>, &Caller) -> Result<T> + Send + 'static,
+    {
+        let tenant = caller.tenant.clone();
+        let again = caller.clone();
+        let outcome = self.store.write(&tenant, move |tx| idempotency::once(tx, &caller, |tx| f(tx, &caller))).await;
+        if let Err(Error::Denied { message, .. }) = &outcome {
+            let message = message.clone();
+            self.store.write(&tenant, move |tx| record_refusal(tx, &again, &attempt, &message)).await?;
+        }
+        outcome
+    }
+}
+
+fn record_refusal(tx: &mut Tx<'_>, caller: &Caller, attempt: &Attempt, message: &str) -> Result<()> {
+    let actor = access::identify(tx, caller)?;
+    let user = match &attempt.user {
+        Some(user) => users::find(tx, &caller.tenant, user)?,
+        None => None,
+    };
+    let target = match (user, &attempt.user) {
+        (Some(user), _) => Target::user(&user),
+        (None, Some(named)) => Target { kind: "User", display_name: Some(named.clone()), ..Target::default() },
+        (None, None) => Target { kind: "Other", ..Target::default() },
+    };
+    audit::record(tx, &actor, Entry::failure(attempt.activity, target, message)).map(drop)
+}

@@ -1,0 +1,1 @@
+//! Finds changed, removed, inserted and truncated audit records.

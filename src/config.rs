@@ -1,0 +1,67 @@
+//! Settings, parsed once and refused when doubtful.
+
+use std::{path::PathBuf, str::FromStr};
+
+/// `sqlite:rekey.db`, `sqlite:/absolute/path` or `postgres://user:password@host/database`. Anything else is refused
+/// instead of guessed: SQLite would happily create a file named like a misspelt URL.
+#[derive(Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    Sqlite(PathBuf),
+    Postgres(String),
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("sqlite:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            if path.is_empty() || path.starts_with(':') || path.contains(['?', '#']) {
+                return Err(
+                    "a SQLite database is named sqlite:FILE; options and in-memory databases are not supported".into(),
+                );
+            }
+            return Ok(Self::Sqlite(path.into()));
+        }
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(Self::Postgres(text.to_owned()));
+        }
+        Err("a database is named sqlite:FILE or postgres://USER:PASSWORD@HOST/DATABASE".into())
+    }
+}
+
+impl DatabaseUrl {
+    /// Where the sealing key lives unless told otherwise: beside the SQLite file, or in the working directory.
+    pub fn default_key_file(&self) -> PathBuf {
+        match self {
+            Self::Sqlite(path) => path.with_extension("key"),
+            Self::Postgres(_) => PathBuf::from("rekey.key"),
+        }
+    }
+}
+
+/// Never shows the password in a PostgreSQL URL.
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(url) => write!(f, "postgres://…@{}", url.rsplit('@').next().unwrap_or_default()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn database_urls() {
+        assert_eq!("sqlite:rekey.db".parse(), Ok(DatabaseUrl::Sqlite("rekey.db".into())));
+        assert_eq!("sqlite:/var/lib/rekey.db".parse(), Ok(DatabaseUrl::Sqlite("/var/lib/rekey.db".into())));
+        for wrong in ["", "rekey.db", "mysql://x", "sqlite:", "sqlite::memory:", "postgress://x"] {
+            assert!(wrong.parse::<DatabaseUrl>().is_err(), "{wrong}");
+        }
+        let url: DatabaseUrl = "postgres://rekey:hunter2@db/rekey".parse().unwrap();
+        assert!(!format!("{url:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,104 @@
+//! What can go wrong in the domain. Knows no HTTP: `api/problem.rs` turns it into Graph's error body.
+//!
+//! Every variant keeps what a caller may read apart from what only the operator may see (`Internal` and
+//! `Unavailable` carry context that is logged, never answered).
+
+use std::fmt;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Which of Graph's services an error belongs to; they spell the same failure with different codes
+/// (contract of Graph's error responses: `Request_BadRequest` against `badRequest`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Area {
+    /// Users, roles, applications.
+    Directory,
+    /// Authentication methods, the device inventory, policies and logs.
+    Methods,
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The request cannot be understood or breaks a rule; nothing was changed. `target` names the property.
+    #[error("invalid {target:?}: {message}")]
+    Invalid { area: Area, target: Option<String>, message: String },
+
+    /// No token, or one that is forged, expired or withdrawn.
+    #[error("unauthenticated: {message}")]
+    Unauthenticated { message: String },
+
+    /// The caller is known and may not do this. `missing` names the permission or role that would be needed.
+    #[error("denied: {message}")]
+    Denied { area: Area, inner: &'static str, message: String },
+
+    /// The object is not there, or is another tenant's (existence is secret).
+    #[error("not found: {what}")]
+    NotFound { area: Area, what: String },
+
+    /// The object is in a state that forbids this. `code` is one of Graph's (`conflict`, `phoneNumberNotUnique`, ...).
+    #[error("conflict ({code}): {message}")]
+    Conflict { code: &'static str, message: String },
+
+    /// Well-formed, but cannot be carried out as asked (an idempotency key used for another request).
+    #[error("unprocessable: {message}")]
+    Unprocessable { message: String },
+
+    /// The body is larger than this resource takes, in bytes.
+    #[error("larger than {limit} bytes")]
+    TooLarge { limit: usize },
+
+    /// The body's Content-Encoding is none that is read here.
+    #[error("content encoding {encoding}")]
+    UnsupportedEncoding { encoding: String },
+
+    /// The database is away, locked or full; nothing was changed and the caller may try again.
+    #[error("unavailable: {context}")]
+    Unavailable { context: String },
+
+    /// Two transactions met (deadlock); the store tries again, callers never see it.
+    #[error("contended")]
+    Contended,
+
+    /// A fault of ours.
+    #[error("internal: {context}")]
+    Internal { context: String },
+}
+
+impl Error {
+    pub fn invalid(target: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid { area: Area::Methods, target: Some(target.into()), message: message.into() }
+    }
+
+    pub fn invalid_user(target: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid { area: Area::Directory, target: Some(target.into()), message: message.into() }
+    }
+
+    pub fn unauthenticated(message: impl Into<String>) -> Self {
+        Self::Unauthenticated { message: message.into() }
+    }
+
+    pub fn user_not_found(user: impl fmt::Display) -> Self {
+        Self::NotFound { area: Area::Directory, what: user.to_string() }
+    }
+
+    pub fn method_not_found(id: impl fmt::Display) -> Self {
+        Self::NotFound { area: Area::Methods, what: id.to_string() }
+    }
+
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::Conflict { code: "conflict", message: message.into() }
+    }
+
+    pub fn internal(context: impl fmt::Display) -> Self {
+        Self::Internal { context: context.to_string() }
+    }
+
+    pub fn unavailable(context: impl fmt::Display) -> Self {
+        Self::Unavailable { context: context.to_string() }
+    }
+
+    /// True for faults of the database or of ours, after which a transaction cannot be trusted any more.
+    pub fn is_fault(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::Contended | Self::Internal { .. })
+    }
+}

@@ -1,0 +1,28 @@
+//! Rekey: an authentication-method directory with a Microsoft-Graph-style API that resets all MFA of a user safely.
+//!
+//! The modules in floor order; each imports only floors below its own (`tests/floors.rs` keeps it so).
+
+// Floor 1: no HTTP, no SQL.
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod id;
+pub mod seal;
+// The only way to the database.
+pub mod store;
+// Floor 2: rules. Plain synchronous functions over a transaction; no HTTP, no SQL.
+pub mod access;
+pub mod app;
+pub mod audit;
+pub mod demo;
+pub mod directory;
+pub mod hardware_oath;
+pub mod idempotency;
+pub mod methods;
+pub mod reset;
+pub mod roles;
+pub mod tokens;
+// Floor 3: HTTP.
+pub mod api;
+// Above all.
+pub mod server;

@@ -1,0 +1,345 @@
+//! Authentication methods: the closed set of kinds and every exhaustive match on it.
+//!
+//! A new kind touches: its own file here (data, rules, unit tests), the arms the compiler then demands below, its file
+//! in `api/`, and one row in the tests' table of kinds. It needs no migration.
+#![deny(clippy::wildcard_enum_match_arm)]
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    clock::Timestamp,
+    error::{Error, Result},
+    id::{DeviceId, MethodId, TenantId, UserId},
+    store::{
+        Tx,
+        devices::{self, Device, DeviceStatus},
+        methods::{self, MethodRow},
+        users::User,
+    },
+    words,
+};
+
+pub mod email;
+pub mod fido2;
+pub mod microsoft_authenticator;
+pub mod oath;
+pub mod password;
+pub mod phone;
+pub mod preferences;
+pub mod requirements;
+pub mod software_oath;
+pub mod temporary_access_pass;
+
+words! {
+    /// What kind of thing proves an identity. The text is what the store, `alsoDelete` and the audit log say.
+    pub enum MethodKind {
+        Password = "password",
+        Phone = "phone",
+        Email = "email",
+        MicrosoftAuthenticator = "microsoftAuthenticator",
+        SoftwareOath = "softwareOath",
+        HardwareOath = "hardwareOath",
+        Fido2 = "fido2",
+        TemporaryAccessPass = "temporaryAccessPass",
+    }
+}
+
+/// What a reset does to a method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResetEffect {
+    Delete,
+    /// Back to assigned; the user keeps the token and can activate it again.
+    Deactivate,
+    Keep,
+}
+
+impl MethodKind {
+    /// `#microsoft.graph....`, as every item of a polymorphic collection carries it.
+    pub const fn odata_type(self) -> &'static str {
+        match self {
+            Self::Password => "#microsoft.graph.passwordAuthenticationMethod",
+            Self::Phone => "#microsoft.graph.phoneAuthenticationMethod",
+            Self::Email => "#microsoft.graph.emailAuthenticationMethod",
+            Self::MicrosoftAuthenticator => "#microsoft.graph.microsoftAuthenticatorAuthenticationMethod",
+            Self::SoftwareOath => "#microsoft.graph.softwareOathAuthenticationMethod",
+            Self::HardwareOath => "#microsoft.graph.hardwareOathAuthenticationMethod",
+            Self::Fido2 => "#microsoft.graph.fido2AuthenticationMethod",
+            Self::TemporaryAccessPass => "#microsoft.graph.temporaryAccessPassAuthenticationMethod",
+        }
+    }
+
+    /// The part of `UserAuthMethod-<Kind>.Read.All` that names the kind.
+    pub const fn permission_name(self) -> &'static str {
+        match self {
+            Self::Password => "Password",
+            Self::Phone => "Phone",
+            Self::Email => "Email",
+            Self::MicrosoftAuthenticator => "MicrosoftAuthApp",
+            Self::SoftwareOath => "SoftwareOATH",
+            Self::HardwareOath => "HardwareOATH",
+            Self::Fido2 => "Passkey",
+            Self::TemporaryAccessPass => "TAP",
+        }
+    }
+
+    /// What a reset does to every method of this kind.
+    pub const fn reset_effect(self) -> ResetEffect {
+        match self {
+            Self::Phone | Self::MicrosoftAuthenticator | Self::SoftwareOath => ResetEffect::Delete,
+            Self::HardwareOath => ResetEffect::Deactivate,
+            Self::Password | Self::Email | Self::Fido2 | Self::TemporaryAccessPass => ResetEffect::Keep,
+        }
+    }
+
+    /// May a reset be told (`alsoDelete`) to delete this kind? Never the password, and a hardware token stays assigned.
+    pub const fn may_also_be_deleted(self) -> bool {
+        match self {
+            Self::Password | Self::HardwareOath => false,
+            Self::Phone
+            | Self::MicrosoftAuthenticator
+            | Self::SoftwareOath
+            | Self::Email
+            | Self::Fido2
+            | Self::TemporaryAccessPass => true,
+        }
+    }
+
+    /// Whether a complete method of this kind satisfies multifactor authentication.
+    pub const fn counts_as_mfa(self) -> bool {
+        match self {
+            Self::Password | Self::Email => false,
+            Self::Phone
+            | Self::MicrosoftAuthenticator
+            | Self::SoftwareOath
+            | Self::HardwareOath
+            | Self::Fido2
+            | Self::TemporaryAccessPass => true,
+        }
+    }
+}
+
+/// A stored method with the data of its kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored<D> {
+    pub row: MethodRow,
+    pub detail: D,
+}
+
+impl<D: Serialize + DeserializeOwned> Stored<D> {
+    fn read(row: MethodRow) -> Result<Self> {
+        let detail = serde_json::from_str(&row.detail).map_err(Error::internal)?;
+        Ok(Self { row, detail })
+    }
+
+    /// Writes the detail back into the row and stores it.
+    pub fn save(&mut self, tx: &mut Tx<'_>) -> Result<()> {
+        self.row.detail = serde_json::to_string(&self.detail).map_err(Error::internal)?;
+        methods::update(tx, &self.row)
+    }
+}
+
+/// One method of a user, whatever its kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Method {
+    Password(Stored<password::Password>),
+    Phone(Stored<phone::Phone>),
+    Email(Stored<email::Email>),
+    MicrosoftAuthenticator(Stored<microsoft_authenticator::MicrosoftAuthenticator>),
+    SoftwareOath(Stored<software_oath::SoftwareOath>),
+    HardwareOath(Device),
+    Fido2(Stored<fido2::Fido2>),
+    TemporaryAccessPass(Stored<temporary_access_pass::TemporaryAccessPass>),
+}
+
+impl Method {
+    fn read(row: MethodRow) -> Result<Self> {
+        let kind = MethodKind::parse(&row.kind).ok_or_else(|| Error::internal(format!("unknown kind {}", row.kind)))?;
+        Ok(match kind {
+            MethodKind::Password => Self::Password(Stored::read(row)?),
+            MethodKind::Phone => Self::Phone(Stored::read(row)?),
+            MethodKind::Email => Self::Email(Stored::read(row)?),
+            MethodKind::MicrosoftAuthenticator => Self::MicrosoftAuthenticator(Stored::read(row)?),
+            MethodKind::SoftwareOath => Self::SoftwareOath(Stored::read(row)?),
+            MethodKind::Fido2 => Self::Fido2(Stored::read(row)?),
+            MethodKind::TemporaryAccessPass => Self::TemporaryAccessPass(Stored::read(row)?),
+            MethodKind::HardwareOath => return Err(Error::internal("a hardware token is no method row")),
+        })
+    }
+
+    /// The stored row; a hardware token has none.
+    fn row(&self) -> Option<&MethodRow> {
+        match self {
+            Self::Password(method) => Some(&method.row),
+            Self::Phone(method) => Some(&method.row),
+            Self::Email(method) => Some(&method.row),
+            Self::MicrosoftAuthenticator(method) => Some(&method.row),
+            Self::SoftwareOath(method) => Some(&method.row),
+            Self::Fido2(method) => Some(&method.row),
+            Self::TemporaryAccessPass(method) => Some(&method.row),
+            Self::HardwareOath(_) => None,
+        }
+    }
+
+    pub fn kind(&self) -> MethodKind {
+        match self {
+            Self::Password(_) => MethodKind::Password,
+            Self::Phone(_) => MethodKind::Phone,
+            Self::Email(_) => MethodKind::Email,
+            Self::MicrosoftAuthenticator(_) => MethodKind::MicrosoftAuthenticator,
+            Self::SoftwareOath(_) => MethodKind::SoftwareOath,
+            Self::HardwareOath(_) => MethodKind::HardwareOath,
+            Self::Fido2(_) => MethodKind::Fido2,
+            Self::TemporaryAccessPass(_) => MethodKind::TemporaryAccessPass,
+        }
+    }
+
+    pub fn id(&self) -> MethodId {
+        match self {
+            Self::HardwareOath(device) => device.device_id.clone().into(),
+            Self::Password(Stored { row, .. })
+            | Self::Phone(Stored { row, .. })
+            | Self::Email(Stored { row, .. })
+            | Self::MicrosoftAuthenticator(Stored { row, .. })
+            | Self::SoftwareOath(Stored { row, .. })
+            | Self::Fido2(Stored { row, .. })
+            | Self::TemporaryAccessPass(Stored { row, .. }) => row.method_id.clone(),
+        }
+    }
+
+    /// What an admin recognizes the method by. Numbers and addresses are masked, secrets never appear: this goes into
+    /// reports and the audit log.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Password(_) => "password".into(),
+            Self::Phone(method) => format!("{} {}", method.detail.phone_type, phone::mask(&method.detail.phone_number)),
+            Self::Email(method) => email::mask(&method.detail.email_address),
+            Self::MicrosoftAuthenticator(method) => method.detail.display_name.clone(),
+            Self::SoftwareOath(method) => method.detail.display_name.clone().unwrap_or_else(|| "software token".into()),
+            Self::HardwareOath(device) => {
+                device.display_name.clone().unwrap_or_else(|| format!("{} {}", device.manufacturer, device.model))
+            }
+            Self::Fido2(method) => method.detail.display_name.clone(),
+            Self::TemporaryAccessPass(_) => "temporary access pass".into(),
+        }
+    }
+
+    /// Whether the method is complete: its registration finished, its token activated.
+    pub fn is_complete(&self) -> bool {
+        match self {
+            Self::HardwareOath(device) => device.status == DeviceStatus::Activated,
+            Self::Password(Stored { row, .. })
+            | Self::Phone(Stored { row, .. })
+            | Self::Email(Stored { row, .. })
+            | Self::MicrosoftAuthenticator(Stored { row, .. })
+            | Self::SoftwareOath(Stored { row, .. })
+            | Self::Fido2(Stored { row, .. })
+            | Self::TemporaryAccessPass(Stored { row, .. }) => row.pending_until.is_none(),
+        }
+    }
+}
+
+/// All methods of a user, unfinished registrations that have not ended included.
+pub fn of_user(tx: &mut Tx<'_>, user: &User) -> Result<Vec<Method>> {
+    let now = tx.now();
+    let rows = methods::of_user(tx, &user.tenant_id, &user.user_id)?;
+    let live = rows.into_iter().filter(|row| row.pending_until.is_none_or(|until| until > now));
+    let mut all = live.map(Method::read).collect::<Result<Vec<_>>>()?;
+    all.extend(devices::of_user(tx, &user.tenant_id, &user.user_id)?.into_iter().map(Method::HardwareOath));
+    Ok(all)
+}
+
+/// The user's method with this id, of whatever kind.
+pub fn find(tx: &mut Tx<'_>, user: &User, id: &MethodId) -> Result<Method> {
+    let now = tx.now();
+    let row = methods::find(tx, &user.tenant_id, &user.user_id, id)?;
+    if let Some(row) = row.filter(|row| row.pending_until.is_none_or(|until| until > now)) {
+        return Method::read(row);
+    }
+    let device = devices::find(tx, &user.tenant_id, &DeviceId::new(id.as_str()))?;
+    device
+        .filter(|device| device.assigned_to.as_ref() == Some(&user.user_id))
+        .map(Method::HardwareOath)
+        .ok_or_else(|| Error::method_not_found(id))
+}
+
+/// The user's method with this id if it is of `kind`; another kind's id is not found.
+pub fn find_kind(tx: &mut Tx<'_>, user: &User, kind: MethodKind, id: &MethodId) -> Result<Method> {
+    find(tx, user, id)
+        .and_then(|method| if method.kind() == kind { Ok(method) } else { Err(Error::method_not_found(id)) })
+}
+
+/// Removes a method. A hardware token goes back to the inventory.
+pub fn remove(tx: &mut Tx<'_>, user: &User, method: &Method) -> Result<()> {
+    match method {
+        Method::HardwareOath(device) => crate::hardware_oath::release(tx, device),
+        Method::Password(_)
+        | Method::Phone(_)
+        | Method::Email(_)
+        | Method::MicrosoftAuthenticator(_)
+        | Method::SoftwareOath(_)
+        | Method::Fido2(_)
+        | Method::TemporaryAccessPass(_) => methods::delete(tx, &user.tenant_id, &user.user_id, &method.id()).map(drop),
+    }
+}
+
+/// A row for a new method of a user; the kind fills in the rest.
+pub fn new_row(
+    tx: &Tx<'_>,
+    tenant: &TenantId,
+    user: &UserId,
+    kind: MethodKind,
+    id: MethodId,
+    detail: &impl Serialize,
+) -> Result<MethodRow> {
+    Ok(MethodRow {
+        tenant_id: tenant.clone(),
+        user_id: user.clone(),
+        method_id: id,
+        kind: kind.as_str().into(),
+        detail: serde_json::to_string(detail).map_err(Error::internal)?,
+        sealed_secret: None,
+        sms_sign_in_number: None,
+        last_step: None,
+        pending_until: None,
+        created_at: tx.now(),
+        last_used_at: None,
+    })
+}
+
+/// Where a method's secret is sealed to.
+pub fn secret_place(row: &MethodRow) -> [&str; 3] {
+    [row.tenant_id.as_str(), row.user_id.as_str(), row.method_id.as_str()]
+}
+
+/// A method as reports and the audit log name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MethodSummary {
+    pub id: MethodId,
+    pub kind: MethodKind,
+    pub display_name: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub serial_number: Option<String>,
+    pub created_date_time: Option<Timestamp>,
+}
+
+impl From<&Method> for MethodSummary {
+    fn from(method: &Method) -> Self {
+        Self {
+            id: method.id(),
+            kind: method.kind(),
+            display_name: method.label(),
+            serial_number: match method {
+                Method::HardwareOath(device) => Some(device.serial_number.clone()),
+                Method::Password(_)
+                | Method::Phone(_)
+                | Method::Email(_)
+                | Method::MicrosoftAuthenticator(_)
+                | Method::SoftwareOath(_)
+                | Method::Fido2(_)
+                | Method::TemporaryAccessPass(_) => None,
+            },
+            created_date_time: method.row().map(|row| row.created_at),
+        }
+    }
+}

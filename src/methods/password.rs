@@ -1,0 +1,89 @@
+//! The password: argon2id, exactly one per user, under Graph's fixed id. A reset never touches it.
+
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{MethodKind, new_row, secret_place};
+use crate::{
+    clock::Entropy,
+    error::{Error, Result},
+    id::{MethodId, TenantId, UserId},
+    store::{Tx, methods},
+};
+
+/// Graph's fixed id of every user's password.
+pub const ID: &str = "28c10230-6103-485e-b985-444c60001490";
+
+/// NIST SP 800-63B-4 section 3.1.1.2 asks for 15 characters where a password is used alone and 8 with MFA; Rekey's
+/// users have MFA. The upper bound keeps hashing cheap to refuse.
+const LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
+
+/// Graph's `passwordAuthenticationMethod` shows nothing of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Password {
+    pub force_change_next_sign_in: bool,
+}
+
+/// An argon2id hash in PHC form. Made before the transaction: it takes tens of milliseconds on purpose.
+#[derive(Clone)]
+pub struct PasswordDigest(String);
+
+impl std::fmt::Debug for PasswordDigest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PasswordDigest")
+    }
+}
+
+impl PasswordDigest {
+    /// Checks the length rules and hashes (argon2id, 19 MiB, 2 passes: OWASP's and the crate's default). Blocks.
+    pub fn new(entropy: &Entropy, password: &str) -> Result<Self> {
+        if !LENGTH.contains(&password.chars().count()) {
+            let message = format!("A password has {} to {} characters.", LENGTH.start(), LENGTH.end());
+            return Err(Error::invalid_user("passwordProfile/password", message));
+        }
+        let salt: [u8; 16] = entropy.bytes();
+        let hash = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt).map_err(Error::internal)?;
+        Ok(Self(hash.to_string()))
+    }
+
+    /// Compares in constant time. Blocks.
+    pub fn verify(&self, password: &str) -> bool {
+        PasswordHash::new(&self.0)
+            .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+    }
+}
+
+/// Gives a user without a password one, or replaces it.
+pub fn set(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    user: &UserId,
+    digest: &PasswordDigest,
+    force_change: bool,
+) -> Result<()> {
+    let detail = Password { force_change_next_sign_in: force_change };
+    let mut row = new_row(tx, tenant, user, MethodKind::Password, MethodId::new(ID), &detail)?;
+    row.sealed_secret = Some(tx.seal(&secret_place(&row), digest.0.as_bytes())?);
+    match methods::find(tx, tenant, user, &row.method_id)? {
+        Some(_) => methods::update(tx, &row),
+        None => methods::insert(tx, &row),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_hashed_and_verified() {
+        let digest = PasswordDigest::new(&Entropy::seeded(1), "correct horse battery").unwrap();
+        assert!(digest.0.starts_with("$argon2id$v=19$"));
+        assert!(digest.verify("correct horse battery") && !digest.verify("correct horse batterz"));
+        assert!(!format!("{digest:?}").contains("argon2"));
+        assert!(PasswordDigest::new(&Entropy::seeded(1), "short").is_err());
+    }
+}

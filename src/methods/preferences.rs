@@ -1,0 +1,1 @@
+//! Which method a user is asked for first: Graph's `signInPreferences`.

@@ -1,0 +1,102 @@
+//! Applications: who may call, with which permissions, proven by which secrets.
+
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{Tx, schema::applications};
+use crate::{
+    clock::Timestamp,
+    error::{Error, Result},
+    id::{ApplicationId, TenantId},
+};
+
+#[derive(Debug, Clone)]
+pub struct Application {
+    pub tenant_id: TenantId,
+    pub application_id: ApplicationId,
+    pub display_name: String,
+    /// Graph's application permission names.
+    pub permissions: Vec<String>,
+    pub secrets: Vec<ApplicationSecret>,
+    pub is_enabled: bool,
+    pub created_at: Timestamp,
+}
+
+/// A client secret: only its digest is kept. The secret is 32 random bytes, so a fast digest is as good as a slow one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApplicationSecret {
+    pub id: String,
+    /// SHA-256, base64url.
+    pub digest: String,
+    /// The first characters, to tell secrets apart in a list.
+    pub hint: String,
+    pub start_date_time: Timestamp,
+    pub end_date_time: Timestamp,
+}
+
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = applications)]
+struct Row {
+    tenant_id: TenantId,
+    application_id: ApplicationId,
+    display_name: String,
+    permissions: String,
+    secrets: String,
+    is_enabled: bool,
+    created_at: Timestamp,
+}
+
+impl Row {
+    fn from(application: &Application) -> Result<Self> {
+        Ok(Self {
+            tenant_id: application.tenant_id.clone(),
+            application_id: application.application_id.clone(),
+            display_name: application.display_name.clone(),
+            permissions: serde_json::to_string(&application.permissions).map_err(Error::internal)?,
+            secrets: serde_json::to_string(&application.secrets).map_err(Error::internal)?,
+            is_enabled: application.is_enabled,
+            created_at: application.created_at,
+        })
+    }
+
+    fn into_application(self) -> Result<Application> {
+        Ok(Application {
+            permissions: serde_json::from_str(&self.permissions).map_err(Error::internal)?,
+            secrets: serde_json::from_str(&self.secrets).map_err(Error::internal)?,
+            tenant_id: self.tenant_id,
+            application_id: self.application_id,
+            display_name: self.display_name,
+            is_enabled: self.is_enabled,
+            created_at: self.created_at,
+        })
+    }
+}
+
+pub fn insert(tx: &mut Tx<'_>, application: &Application) -> Result<()> {
+    diesel::insert_into(applications::table).values(Row::from(application)?).execute(tx.conn)?;
+    Ok(())
+}
+
+pub fn update(tx: &mut Tx<'_>, application: &Application) -> Result<()> {
+    let row = applications::table.find((&application.tenant_id, &application.application_id));
+    diesel::update(row).set(Row::from(application)?).execute(tx.conn)?;
+    Ok(())
+}
+
+pub fn find(tx: &mut Tx<'_>, tenant: &TenantId, id: &ApplicationId) -> Result<Option<Application>> {
+    let row: Option<Row> = applications::table.find((tenant, id)).select(Row::as_select()).first(tx.conn).optional()?;
+    row.map(Row::into_application).transpose()
+}
+
+/// The tenant that an application belongs to: client ids are unique over all tenants.
+pub fn tenant_of(tx: &mut Tx<'_>, id: &ApplicationId) -> Result<Option<TenantId>> {
+    let query = applications::table.filter(applications::application_id.eq(id)).select(applications::tenant_id);
+    Ok(query.first(tx.conn).optional()?)
+}
+
+/// All applications of a tenant (a handful), in the order of their ids; at most 999.
+pub fn list(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<Vec<Application>> {
+    let query = applications::table.filter(applications::tenant_id.eq(tenant)).order(applications::application_id);
+    query.limit(999).select(Row::as_select()).load(tx.conn)?.into_iter().map(Row::into_application).collect()
+}

@@ -1,0 +1,474 @@
+//! The two databases behind one connection type. The only file that asks which of them it talks to.
+//!
+//! * SQLite: one writer thread owns the one writing connection and groups commits: it drains the queue, runs each
+//!   closure in a savepoint, commits once, and only then answers all. Readers have a pool of their own and run where
+//!   they are called: a read takes microseconds, moving it to another thread takes longer.
+//! * PostgreSQL: any number of processes. A writing transaction first takes its tenant's row lock (the audit head,
+//!   which it will change anyway), so the writes of one tenant happen one after the other and every later statement
+//!   sees what was committed before. That gives per-tenant serializability at READ COMMITTED, without retries.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use diesel::{
+    Connection, ConnectionError, PgConnection, QueryResult, RunQueryDsl, SqliteConnection,
+    connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
+    prelude::*,
+    r2d2::{ManageConnection, Pool, R2D2Connection},
+    result::{DatabaseErrorKind, Error as DieselError},
+};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Context, Tx, schema::audit_heads};
+use crate::{
+    config::DatabaseUrl,
+    error::{Error, Result},
+    id::TenantId,
+};
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
+/// How long a caller waits for a connection, the writer's queue or another process's lock before it gets a 503.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Writes that may wait for the SQLite writer; beyond that callers wait at the door.
+const WRITE_QUEUE: usize = 1024;
+/// Writes in one grouped commit: enough to share the disk's flush, few enough to keep the first one's wait short.
+const WRITE_GROUP: usize = 64;
+/// Attempts of a PostgreSQL transaction that met another (deadlock or serialization failure).
+const ATTEMPTS: usize = 5;
+/// Connections per process.
+const POSTGRES_CONNECTIONS: u32 = 24;
+/// "rekey" in ASCII: the advisory lock that lets replicas start together and migrate once.
+const MIGRATION_LOCK: i64 = 0x72_65_6b_65_79;
+
+#[derive(diesel::MultiConnection)]
+pub enum AnyConnection {
+    Postgres(PgConnection),
+    Sqlite(SqliteConnection),
+}
+
+#[derive(Clone, Copy)]
+enum Access {
+    Read,
+    Write,
+}
+
+/// Opens connections for a pool, with the settings each database needs.
+#[derive(Clone)]
+pub(super) struct Manager {
+    url: DatabaseUrl,
+    access: Access,
+}
+
+impl Manager {
+    fn open(&self) -> Result<AnyConnection, ConnectionError> {
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => {
+                let mut conn = SqliteConnection::establish(&path.to_string_lossy())?;
+                let set = |conn: &mut SqliteConnection, text: &str| {
+                    conn.batch_execute(text).map_err(ConnectionError::CouldntSetupConfiguration)
+                };
+                set(&mut conn, &format!("PRAGMA busy_timeout = {}", PATIENCE.as_millis()))?;
+                set(&mut conn, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")?;
+                if matches!(self.access, Access::Read) {
+                    set(&mut conn, "PRAGMA query_only = ON")?;
+                }
+                Ok(AnyConnection::Sqlite(conn))
+            }
+            DatabaseUrl::Postgres(url) => {
+                let mut conn = PgConnection::establish(url)?;
+                conn.batch_execute("SET statement_timeout = '30s'; SET lock_timeout = '10s'")
+                    .map_err(ConnectionError::CouldntSetupConfiguration)?;
+                Ok(AnyConnection::Postgres(conn))
+            }
+        }
+    }
+}
+
+impl ManageConnection for Manager {
+    type Connection = AnyConnection;
+    type Error = diesel::r2d2::Error;
+
+    fn connect(&self) -> Result<AnyConnection, Self::Error> {
+        self.open().map_err(diesel::r2d2::Error::ConnectionError)
+    }
+
+    fn is_valid(&self, conn: &mut AnyConnection) -> Result<(), Self::Error> {
+        conn.ping().map_err(diesel::r2d2::Error::QueryError)
+    }
+
+    fn has_broken(&self, conn: &mut AnyConnection) -> bool {
+        std::thread::panicking() || conn.is_broken()
+    }
+}
+
+/// The running database: either shape of it.
+pub(super) enum Backend {
+    Sqlite { readers: Pool<Manager>, writer: mpsc::Sender<Box<dyn Job>> },
+    Postgres { pool: Pool<Manager> },
+}
+
+impl Backend {
+    /// Migrates the database and makes it ready. Blocks.
+    pub fn open(url: &DatabaseUrl, context: Context) -> Result<Self> {
+        let pool = |access, size: u32| {
+            Pool::builder()
+                .max_size(size)
+                .min_idle(Some(1))
+                .test_on_check_out(matches!(url, DatabaseUrl::Postgres(_)))
+                .connection_timeout(PATIENCE)
+                .error_handler(Box::new(LogConnectionErrors))
+                .build(Manager { url: url.clone(), access })
+                .map_err(|error| Error::unavailable(format!("the database cannot be opened: {error}")))
+        };
+        match url {
+            DatabaseUrl::Sqlite(_) => {
+                let manager = Manager { url: url.clone(), access: Access::Write };
+                let mut conn = manager.open().map_err(Error::unavailable)?;
+                migrate(&mut conn)?;
+                // A read runs on the thread that asks, so there can never be more of them than threads.
+                let threads = std::thread::available_parallelism().map_or(4, usize::from) as u32;
+                let readers = pool(Access::Read, threads * 2 + 2)?;
+                let (writer, jobs) = mpsc::channel(WRITE_QUEUE);
+                std::thread::Builder::new()
+                    .name("sqlite-writer".into())
+                    .spawn(move || Writer { manager, conn: Some(conn), context }.run(jobs))
+                    .map_err(Error::internal)?;
+                Ok(Self::Sqlite { readers, writer })
+            }
+            DatabaseUrl::Postgres(_) => {
+                let pool = pool(Access::Write, POSTGRES_CONNECTIONS)?;
+                migrate(&mut *pool.get().map_err(Error::unavailable)?)?;
+                Ok(Self::Postgres { pool })
+            }
+        }
+    }
+
+    /// Runs a closure over one consistent snapshot.
+    pub async fn read<T, F>(&self, context: &Context, f: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        match self {
+            Self::Sqlite { readers, .. } => {
+                let mut conn = readers.get().map_err(Error::unavailable)?;
+                snapshot(&mut conn, "BEGIN DEFERRED", context, f)
+            }
+            Self::Postgres { pool } => {
+                let (pool, context) = (pool.clone(), context.clone());
+                blocking(move || {
+                    let mut conn = pool.get().map_err(Error::unavailable)?;
+                    snapshot(&mut conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", &context, f)
+                })
+                .await
+            }
+        }
+    }
+
+    /// Runs a closure in one durable transaction; it may run more than once, and only its last run counts.
+    pub async fn write<T, F>(&self, context: &Context, tenant: &TenantId, f: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        match self {
+            Self::Sqlite { writer, .. } => {
+                let (reply, answer) = oneshot::channel();
+                let job = WriteJob { f, outcome: None, reply };
+                writer
+                    .send_timeout(Box::new(job), PATIENCE)
+                    .await
+                    .map_err(|_| Error::unavailable("the writer's queue is full"))?;
+                answer.await.unwrap_or_else(|_| Err(Error::unavailable("the writer stopped")))
+            }
+            Self::Postgres { pool } => {
+                let (pool, context, tenant) = (pool.clone(), context.clone(), tenant.clone());
+                blocking(move || write_postgres(&pool, &context, &tenant, &f)).await
+            }
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(f).await.unwrap_or_else(|error| Err(Error::internal(error)))
+}
+
+fn migrate(conn: &mut AnyConnection) -> Result<()> {
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| Error::unavailable(format!("migration: {error}"));
+    match conn {
+        AnyConnection::Sqlite(conn) => {
+            AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")?;
+            let done = conn.run_pending_migrations(MIGRATIONS).map(drop).map_err(failed);
+            match done {
+                Ok(()) => AnsiTransactionManager::commit_transaction(conn)?,
+                Err(error) => {
+                    AnsiTransactionManager::rollback_transaction(conn)?;
+                    return Err(error);
+                }
+            }
+        }
+        AnyConnection::Postgres(conn) => {
+            conn.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})"))?;
+            let done = conn.run_pending_migrations(MIGRATIONS).map(drop).map_err(failed);
+            conn.batch_execute(&format!("SELECT pg_advisory_unlock({MIGRATION_LOCK})"))?;
+            done?;
+        }
+    }
+    Ok(())
+}
+
+/// Begins with words of the database's own, on the connection inside the enum.
+fn begin(conn: &mut AnyConnection, sql: &str) -> QueryResult<()> {
+    match conn {
+        AnyConnection::Sqlite(conn) => AnsiTransactionManager::begin_transaction_sql(conn, sql),
+        AnyConnection::Postgres(conn) => AnsiTransactionManager::begin_transaction_sql(conn, sql),
+    }
+}
+
+type Transactions = <AnyConnection as Connection>::TransactionManager;
+
+fn commit(conn: &mut AnyConnection) -> QueryResult<()> {
+    Transactions::commit_transaction(conn)
+}
+
+fn rollback(conn: &mut AnyConnection) -> QueryResult<()> {
+    Transactions::rollback_transaction(conn)
+}
+
+fn snapshot<T>(
+    conn: &mut AnyConnection,
+    begin_sql: &str,
+    context: &Context,
+    f: impl FnOnce(&mut Tx<'_>) -> Result<T>,
+) -> Result<T> {
+    begin(conn, begin_sql)?;
+    let outcome = guarded(|| f(&mut Tx::new(conn, context)));
+    rollback(conn)?;
+    outcome
+}
+
+/// A panic in a rule must neither kill the writer nor leave a transaction open.
+fn guarded<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| Err(Error::internal("a rule panicked")))
+}
+
+fn write_postgres<T>(
+    pool: &Pool<Manager>,
+    context: &Context,
+    tenant: &TenantId,
+    f: &impl Fn(&mut Tx<'_>) -> Result<T>,
+) -> Result<T> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let mut conn = pool.get().map_err(Error::unavailable)?;
+        begin(&mut conn, "BEGIN ISOLATION LEVEL READ COMMITTED")?;
+        let outcome = lock_tenant(&mut conn, tenant)
+            .map_err(Error::from)
+            .and_then(|()| guarded(|| f(&mut Tx::new(&mut conn, context))));
+        let outcome = match outcome {
+            Ok(value) => commit(&mut conn).map(|()| value).map_err(Error::from),
+            Err(error) => {
+                rollback(&mut conn)?;
+                Err(error)
+            }
+        };
+        match outcome {
+            Err(Error::Contended) if attempt < ATTEMPTS => {}
+            Err(Error::Contended) => return Err(Error::unavailable("transactions kept meeting each other")),
+            other => return other,
+        }
+    }
+}
+
+/// Makes the writes of one tenant happen one after the other (see the head of this file).
+fn lock_tenant(conn: &mut AnyConnection, tenant: &TenantId) -> QueryResult<()> {
+    diesel::update(audit_heads::table.find(tenant))
+        .set(audit_heads::sequence.eq(audit_heads::sequence))
+        .execute(conn)
+        .map(drop)
+}
+
+/// One write that waits for the SQLite writer.
+pub(super) trait Job: Send {
+    /// Runs the closure and keeps its outcome. False when the outcome is an error.
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool>;
+    /// Answers the caller: with the outcome, or with `failure` when the commit did not happen.
+    fn finish(self: Box<Self>, failure: Option<Error>);
+}
+
+struct WriteJob<T, F> {
+    f: F,
+    outcome: Option<Result<T>>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<T, F> Job for WriteJob<T, F>
+where
+    T: Send,
+    F: Fn(&mut Tx<'_>) -> Result<T> + Send,
+{
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool> {
+        match guarded(|| (self.f)(tx)) {
+            Err(fault) if fault.is_fault() => Err(fault),
+            outcome => {
+                let changed = outcome.is_ok();
+                self.outcome = Some(outcome);
+                Ok(changed)
+            }
+        }
+    }
+
+    fn finish(self: Box<Self>, failure: Option<Error>) {
+        let outcome = match (failure, self.outcome) {
+            (Some(failure), _) => Err(failure),
+            (None, Some(outcome)) => outcome,
+            (None, None) => Err(Error::internal("a write was answered before it ran")),
+        };
+        // A caller who has gone away does not need the answer.
+        let _ = self.reply.send(outcome);
+    }
+}
+
+/// The SQLite writer: lives on its own thread until the store is dropped.
+struct Writer {
+    manager: Manager,
+    conn: Option<AnyConnection>,
+    context: Context,
+}
+
+impl Writer {
+    fn run(mut self, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
+        while let Some(first) = jobs.blocking_recv() {
+            let mut group = vec![first];
+            while group.len() < WRITE_GROUP
+                && let Ok(job) = jobs.try_recv()
+            {
+                group.push(job);
+            }
+            self.run_group(group);
+        }
+    }
+
+    /// Commits the whole group or, when the database itself fails in the middle, tries each job alone: a fault must
+    /// not take its neighbours with it, and no job may be answered before its own commit.
+    fn run_group(&mut self, mut group: Vec<Box<dyn Job>>) {
+        match self.try_group(&mut group) {
+            Ok(()) => group.into_iter().for_each(|job| job.finish(None)),
+            Err(error) if group.len() == 1 => group.into_iter().for_each(|job| job.finish(Some(error.clone()))),
+            Err(error) => {
+                tracing::warn!(error = %error, jobs = group.len(), "a grouped commit failed; trying each write alone");
+                group.into_iter().for_each(|job| self.run_group(vec![job]));
+            }
+        }
+    }
+
+    fn try_group(&mut self, group: &mut [Box<dyn Job>]) -> Result<()> {
+        let mut conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => self.manager.open().map_err(Error::unavailable)?,
+        };
+        let done = Self::transact(&mut conn, &self.context, group);
+        match (&done, rollback_fully(&mut conn)) {
+            // After a fault that cannot be undone cleanly the next group gets a fresh connection.
+            (Err(_), Err(_)) => {}
+            _ => self.conn = Some(conn),
+        }
+        done
+    }
+
+    fn transact(conn: &mut AnyConnection, context: &Context, group: &mut [Box<dyn Job>]) -> Result<()> {
+        begin(conn, "BEGIN IMMEDIATE")?;
+        for job in group {
+            Transactions::begin_transaction(conn)?;
+            if job.run(&mut Tx::new(conn, context))? {
+                commit(conn)?;
+            } else {
+                rollback(conn)?;
+            }
+        }
+        commit(conn)?;
+        Ok(())
+    }
+}
+
+/// Leaves whatever transaction a fault has left open.
+fn rollback_fully(conn: &mut AnyConnection) -> QueryResult<()> {
+    while Transactions::transaction_manager_status_mut(conn).transaction_depth()?.is_some() {
+        rollback(conn)?;
+    }
+    Ok(())
+}
+
+#[derive(Debug)]
+struct LogConnectionErrors;
+
+impl diesel::r2d2::HandleError<diesel::r2d2::Error> for LogConnectionErrors {
+    fn handle_error(&self, error: diesel::r2d2::Error) {
+        tracing::warn!(%error, "the database does not answer");
+    }
+}
+
+impl From<DieselError> for Error {
+    fn from(error: DieselError) -> Self {
+        match error {
+            DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => {
+                Self::conflict("An object with the same identity already exists.")
+            }
+            DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => Self::Contended,
+            DieselError::DatabaseError(_, info) if info.message().contains("deadlock detected") => Self::Contended,
+            DieselError::DatabaseError(
+                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
+                info,
+            ) => Self::unavailable(info.message()),
+            DieselError::DatabaseError(_, info) if says_unavailable(info.message()) => {
+                Self::unavailable(info.message())
+            }
+            DieselError::BrokenTransactionManager => Self::unavailable("the transaction broke"),
+            DieselError::RollbackErrorOnCommit { commit_error, .. } => Self::from(*commit_error),
+            other => Self::internal(other),
+        }
+    }
+}
+
+/// diesel passes neither SQLite's result codes nor PostgreSQL's SQLSTATE on, so their fixed English texts must do
+/// (sqlite3_errstr; PostgreSQL classes 08, 53, 55P03, 57).
+fn says_unavailable(message: &str) -> bool {
+    [
+        "database is locked",
+        "database table is locked",
+        "database or disk is full",
+        "disk I/O error",
+        "unable to open database file",
+        "attempt to write a readonly database",
+        "server closed the connection",
+        "could not connect",
+        "connection to server",
+        "terminating connection",
+        "the database system is",
+        "too many clients",
+        "remaining connection slots",
+        "No space left on device",
+        "canceling statement due to",
+        "no connection to the server",
+        "SSL connection has been closed",
+    ]
+    .iter()
+    .any(|text| message.contains(text))
+}
+
+impl std::fmt::Debug for Backend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite { .. } => "Sqlite",
+            Self::Postgres { .. } => "Postgres",
+        })
+    }
+}
+
+/// Shared by the readers of one process.
+pub(super) type SharedBackend = Arc<Backend>;

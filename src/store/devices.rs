@@ -1,0 +1,120 @@
+//! The inventory of hardware OATH tokens. An assigned device is the user's method; there is no second record of it.
+
+use diesel::prelude::*;
+
+use super::{Tx, schema::hardware_oath_devices as devices};
+use crate::{
+    clock::Timestamp,
+    error::Result,
+    id::{DeviceId, TenantId, UserId},
+    words,
+};
+
+words! {
+    /// Graph's `hardwareOathTokenStatus`.
+    pub enum DeviceStatus {
+        Available = "available",
+        Assigned = "assigned",
+        Activated = "activated",
+        /// Assigned, and the last code for activation was wrong.
+        FailedActivation = "failedActivation",
+    }
+}
+
+words! {
+    /// Graph's `hardwareOathTokenHashFunction`.
+    pub enum DeviceHash { Sha1 = "hmacsha1", Sha256 = "hmacsha256" }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = devices, treat_none_as_null = true)]
+pub struct Device {
+    pub tenant_id: TenantId,
+    pub device_id: DeviceId,
+    pub serial_number: String,
+    pub manufacturer: String,
+    pub model: String,
+    pub display_name: Option<String>,
+    pub time_interval_seconds: i32,
+    pub hash_function: DeviceHash,
+    pub sealed_secret: String,
+    pub status: DeviceStatus,
+    pub assigned_to: Option<UserId>,
+    pub assigned_at: Option<Timestamp>,
+    /// The last time step whose code was accepted (RFC 6238): only a greater one is.
+    pub last_step: Option<i64>,
+    pub last_used_at: Option<Timestamp>,
+    pub created_at: Timestamp,
+}
+
+/// What a list of the inventory asks for.
+#[derive(Debug, Clone, Default)]
+pub struct DeviceFilter {
+    pub status: Option<DeviceStatus>,
+    pub serial_number: Option<String>,
+}
+
+pub fn insert(tx: &mut Tx<'_>, device: &Device) -> Result<()> {
+    diesel::insert_into(devices::table).values(device).execute(tx.conn)?;
+    Ok(())
+}
+
+pub fn update(tx: &mut Tx<'_>, device: &Device) -> Result<()> {
+    diesel::update(devices::table.find((&device.tenant_id, &device.device_id))).set(device).execute(tx.conn)?;
+    Ok(())
+}
+
+pub fn find(tx: &mut Tx<'_>, tenant: &TenantId, id: &DeviceId) -> Result<Option<Device>> {
+    Ok(devices::table.find((tenant, id)).select(Device::as_select()).first(tx.conn).optional()?)
+}
+
+pub fn find_by_serial(tx: &mut Tx<'_>, tenant: &TenantId, serial_number: &str) -> Result<Option<Device>> {
+    let query = devices::table.filter(devices::tenant_id.eq(tenant)).filter(devices::serial_number.eq(serial_number));
+    Ok(query.select(Device::as_select()).first(tx.conn).optional()?)
+}
+
+/// The devices assigned to a user (at most a handful), oldest assignment first.
+pub fn of_user(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<Vec<Device>> {
+    let query = devices::table.filter(devices::tenant_id.eq(tenant)).filter(devices::assigned_to.eq(user));
+    Ok(query.order((devices::assigned_at, devices::device_id)).select(Device::as_select()).load(tx.conn)?)
+}
+
+/// A page of the inventory in the order of ids; `after` is the last id of the page before.
+pub fn list(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    filter: &DeviceFilter,
+    after: Option<&DeviceId>,
+    limit: i64,
+) -> Result<Vec<Device>> {
+    let mut query = devices::table
+        .filter(devices::tenant_id.eq(tenant))
+        .order(devices::device_id)
+        .select(Device::as_select())
+        .limit(limit)
+        .into_boxed();
+    if let Some(status) = filter.status {
+        query = query.filter(devices::status.eq(status));
+    }
+    if let Some(serial_number) = &filter.serial_number {
+        query = query.filter(devices::serial_number.eq(serial_number.clone()));
+    }
+    if let Some(after) = after {
+        query = query.filter(devices::device_id.gt(after.clone()));
+    }
+    Ok(query.load(tx.conn)?)
+}
+
+pub fn delete(tx: &mut Tx<'_>, tenant: &TenantId, id: &DeviceId) -> Result<()> {
+    diesel::delete(devices::table.find((tenant, id))).execute(tx.conn)?;
+    Ok(())
+}
+
+/// Takes the one-time code of a time step: true exactly once per step, and never for an earlier step (RFC 6238
+/// section 5.2). One conditional update, so no concurrency accepts a code twice.
+pub fn take_step(tx: &mut Tx<'_>, device: &Device, step: i64) -> Result<bool> {
+    let fresh = devices::last_step.is_null().or(devices::last_step.lt(step));
+    let target = devices::table.find((&device.tenant_id, &device.device_id)).filter(fresh);
+    let set = (devices::last_step.eq(Some(step)), devices::last_used_at.eq(Some(tx.now)));
+    Ok(diesel::update(target).set(set).execute(tx.conn)? == 1)
+}

@@ -1,0 +1,85 @@
+//! Method rows: common columns, a JSON `detail` that only the kind understands, and a sealed secret.
+//!
+//! A new kind needs no migration. Hardware OATH is not here: it is a device that is assigned (`devices.rs`).
+
+use diesel::prelude::*;
+
+use super::{Tx, schema::methods};
+use crate::{
+    clock::Timestamp,
+    error::Result,
+    id::{MethodId, TenantId, UserId},
+};
+
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = methods, treat_none_as_null = true)]
+pub struct MethodRow {
+    pub tenant_id: TenantId,
+    pub user_id: UserId,
+    pub method_id: MethodId,
+    pub kind: String,
+    /// JSON of the kind's own data.
+    pub detail: String,
+    pub sealed_secret: Option<String>,
+    /// Set while the number may be used to sign in; unique in the tenant.
+    pub sms_sign_in_number: Option<String>,
+    /// The last time step whose one-time code was accepted (RFC 6238): only a greater one is.
+    pub last_step: Option<i64>,
+    /// Set while the registration is unfinished: it ends at this moment.
+    pub pending_until: Option<Timestamp>,
+    pub created_at: Timestamp,
+    pub last_used_at: Option<Timestamp>,
+}
+
+pub fn insert(tx: &mut Tx<'_>, row: &MethodRow) -> Result<()> {
+    diesel::insert_into(methods::table).values(row).execute(tx.conn)?;
+    Ok(())
+}
+
+pub fn update(tx: &mut Tx<'_>, row: &MethodRow) -> Result<()> {
+    diesel::update(methods::table.find((&row.tenant_id, &row.user_id, &row.method_id))).set(row).execute(tx.conn)?;
+    Ok(())
+}
+
+/// All methods of a user (a few dozen at most: each kind is bounded), oldest first.
+pub fn of_user(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<Vec<MethodRow>> {
+    let query = methods::table.filter(methods::tenant_id.eq(tenant)).filter(methods::user_id.eq(user));
+    Ok(query.order((methods::created_at, methods::method_id)).select(MethodRow::as_select()).load(tx.conn)?)
+}
+
+pub fn find(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId, id: &MethodId) -> Result<Option<MethodRow>> {
+    Ok(methods::table.find((tenant, user, id)).select(MethodRow::as_select()).first(tx.conn).optional()?)
+}
+
+/// True when the method was there.
+pub fn delete(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId, id: &MethodId) -> Result<bool> {
+    Ok(diesel::delete(methods::table.find((tenant, user, id))).execute(tx.conn)? == 1)
+}
+
+pub fn delete_all(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<()> {
+    let all = methods::table.filter(methods::tenant_id.eq(tenant)).filter(methods::user_id.eq(user));
+    diesel::delete(all).execute(tx.conn)?;
+    Ok(())
+}
+
+/// True when another user of the tenant signs in with this number.
+pub fn sms_sign_in_number_is_taken(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId, number: &str) -> Result<bool> {
+    let query = methods::table
+        .filter(methods::tenant_id.eq(tenant))
+        .filter(methods::sms_sign_in_number.eq(number))
+        .filter(methods::user_id.ne(user));
+    Ok(diesel::select(diesel::dsl::exists(query)).get_result(tx.conn)?)
+}
+
+/// Takes the one-time code of a time step: true exactly once per step, and never for an earlier step (RFC 6238
+/// section 5.2). One conditional update, so no concurrency accepts a code twice. Finishes a pending registration.
+pub fn take_step(tx: &mut Tx<'_>, row: &MethodRow, step: i64) -> Result<bool> {
+    let fresh = methods::last_step.is_null().or(methods::last_step.lt(step));
+    let target = methods::table.find((&row.tenant_id, &row.user_id, &row.method_id)).filter(fresh);
+    let set = (
+        methods::last_step.eq(Some(step)),
+        methods::last_used_at.eq(Some(tx.now)),
+        methods::pending_until.eq(None::<Timestamp>),
+    );
+    Ok(diesel::update(target).set(set).execute(tx.conn)? == 1)
+}

@@ -1,0 +1,121 @@
+//! The only way to the database: `Store::read` and `Store::write` run a closure over a transaction.
+//!
+//! One file per noun holds its row structs and queries; the tenant's id comes first in every signature. Rules never
+//! see diesel: they call these functions with the [`Tx`] they were given.
+
+mod backend;
+pub mod columns;
+pub mod filter;
+mod schema;
+
+pub mod applications;
+pub mod audit;
+pub mod devices;
+pub mod idempotency;
+pub mod keys;
+pub mod methods;
+pub mod roles;
+pub mod tenants;
+pub mod users;
+
+use std::sync::Arc;
+
+use secrecy::SecretSlice;
+
+use crate::{
+    clock::{Clock, Entropy, Timestamp},
+    config::DatabaseUrl,
+    error::Result,
+    id::TenantId,
+    seal::Sealer,
+};
+use backend::{AnyConnection, Backend, SharedBackend};
+use keys::Keyring;
+
+/// What a transaction needs beside the database. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    pub clock: Clock,
+    pub entropy: Entropy,
+    pub sealer: Sealer,
+    pub(crate) keyring: Arc<Keyring>,
+}
+
+impl Context {
+    pub fn new(clock: Clock, entropy: Entropy, sealer: Sealer) -> Self {
+        Self { clock, entropy, sealer, keyring: Arc::default() }
+    }
+}
+
+#[derive(Clone)]
+pub struct Store {
+    backend: SharedBackend,
+    context: Context,
+}
+
+impl Store {
+    /// Opens the database and brings its tables up to date. Blocks; call it before serving.
+    pub fn open(url: &DatabaseUrl, context: Context) -> Result<Self> {
+        Ok(Self { backend: Arc::new(Backend::open(url, context.clone())?), context })
+    }
+
+    /// Runs `f` over one consistent snapshot of the database.
+    pub async fn read<T, F>(&self, f: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        self.backend.read(&self.context, f).await
+    }
+
+    /// Runs `f` in one durable transaction on behalf of `tenant`, after every earlier write of that tenant and before
+    /// every later one. An error undoes everything. `f` may run more than once, and only its last run counts, so it
+    /// must have no effect but on `tx`.
+    pub async fn write<T, F>(&self, tenant: &TenantId, f: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        self.backend.write(&self.context, tenant, f).await
+    }
+
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+}
+
+/// One transaction: a connection, and a "now" that does not move while it lasts.
+pub struct Tx<'a> {
+    conn: &'a mut AnyConnection,
+    context: &'a Context,
+    now: Timestamp,
+}
+
+impl<'a> Tx<'a> {
+    fn new(conn: &'a mut AnyConnection, context: &'a Context) -> Self {
+        Self { conn, context, now: context.clock.now() }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    pub fn entropy(&self) -> &Entropy {
+        &self.context.entropy
+    }
+
+    /// A fresh random GUID.
+    pub fn guid(&self) -> String {
+        self.context.entropy.guid()
+    }
+
+    /// Seals a secret for the row that `place` names.
+    pub fn seal(&self, place: &[&str], secret: &[u8]) -> Result<String> {
+        self.context.sealer.seal(&self.context.entropy, place, secret)
+    }
+
+    /// Opens a secret that was sealed for the same place.
+    pub fn open(&self, place: &[&str], sealed: &str) -> Result<SecretSlice<u8>> {
+        self.context.sealer.open(place, sealed)
+    }
+}

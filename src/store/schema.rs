@@ -1,0 +1,159 @@
+//! The tables as diesel sees them; mirrors `migrations/` (a test compares it with both databases).
+
+diesel::table! {
+    tenants (tenant_id) {
+        tenant_id -> Text,
+        display_name -> Text,
+        default_domain -> Text,
+        is_partner -> Bool,
+        is_demo -> Bool,
+        security_defaults_enabled -> Bool,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    signing_keys (tenant_id, key_id) {
+        tenant_id -> Text,
+        key_id -> Text,
+        public_key -> Text,
+        sealed_private_key -> Text,
+        created_at -> BigInt,
+        retired_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    applications (tenant_id, application_id) {
+        tenant_id -> Text,
+        application_id -> Text,
+        display_name -> Text,
+        permissions -> Text,
+        secrets -> Text,
+        is_enabled -> Bool,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    users (tenant_id, user_id) {
+        tenant_id -> Text,
+        user_id -> Text,
+        user_principal_name -> Text,
+        user_principal_name_key -> Text,
+        display_name -> Text,
+        given_name -> Nullable<Text>,
+        surname -> Nullable<Text>,
+        mail -> Nullable<Text>,
+        user_type -> Text,
+        account_enabled -> Bool,
+        profile -> Text,
+        created_at -> BigInt,
+        deleted_at -> Nullable<BigInt>,
+        sessions_valid_from -> BigInt,
+        per_user_mfa_state -> Text,
+        opt_out_reason -> Nullable<Text>,
+        opt_out_expires_at -> Nullable<BigInt>,
+        registration_required_at -> Nullable<BigInt>,
+        registration_required_by -> Nullable<Text>,
+        registration_required_reason -> Nullable<Text>,
+        preferred_method -> Nullable<Text>,
+        system_preferred_enabled -> Bool,
+    }
+}
+
+diesel::table! {
+    role_assignments (tenant_id, user_id, role_id) {
+        tenant_id -> Text,
+        user_id -> Text,
+        role_id -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    methods (tenant_id, user_id, method_id) {
+        tenant_id -> Text,
+        user_id -> Text,
+        method_id -> Text,
+        kind -> Text,
+        detail -> Text,
+        sealed_secret -> Nullable<Text>,
+        sms_sign_in_number -> Nullable<Text>,
+        last_step -> Nullable<BigInt>,
+        pending_until -> Nullable<BigInt>,
+        created_at -> BigInt,
+        last_used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    hardware_oath_devices (tenant_id, device_id) {
+        tenant_id -> Text,
+        device_id -> Text,
+        serial_number -> Text,
+        manufacturer -> Text,
+        model -> Text,
+        display_name -> Nullable<Text>,
+        time_interval_seconds -> Integer,
+        hash_function -> Text,
+        sealed_secret -> Text,
+        status -> Text,
+        assigned_to -> Nullable<Text>,
+        assigned_at -> Nullable<BigInt>,
+        last_step -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    audit_events (tenant_id, sequence) {
+        tenant_id -> Text,
+        sequence -> BigInt,
+        event_id -> Text,
+        activity_at -> BigInt,
+        activity_display_name -> Text,
+        category -> Text,
+        logged_by_service -> Text,
+        operation_type -> Text,
+        result -> Text,
+        result_reason -> Text,
+        correlation_id -> Text,
+        initiator_kind -> Text,
+        initiator_id -> Nullable<Text>,
+        initiator_display_name -> Nullable<Text>,
+        initiator_principal_name -> Nullable<Text>,
+        ip_address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        target_type -> Nullable<Text>,
+        target_id -> Nullable<Text>,
+        target_display_name -> Nullable<Text>,
+        target_principal_name -> Nullable<Text>,
+        modified_properties -> Text,
+        additional_details -> Text,
+        previous_hash -> Text,
+        hash -> Text,
+    }
+}
+
+diesel::table! {
+    audit_heads (tenant_id) {
+        tenant_id -> Text,
+        sequence -> BigInt,
+        hash -> Text,
+        key_id -> Text,
+        signature -> Text,
+    }
+}
+
+diesel::table! {
+    idempotency_keys (tenant_id, caller_id, idempotency_key) {
+        tenant_id -> Text,
+        caller_id -> Text,
+        idempotency_key -> Text,
+        fingerprint -> Text,
+        sealed_answer -> Text,
+        expires_at -> BigInt,
+    }
+}

@@ -1,0 +1,52 @@
+//! Tenants: customer organizations and partners.
+
+use diesel::prelude::*;
+
+use super::{Tx, schema::tenants};
+use crate::{clock::Timestamp, error::Result, id::TenantId};
+
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = tenants)]
+pub struct Tenant {
+    pub tenant_id: TenantId,
+    pub display_name: String,
+    /// Lower case.
+    pub default_domain: String,
+    pub is_partner: bool,
+    pub is_demo: bool,
+    pub security_defaults_enabled: bool,
+    pub created_at: Timestamp,
+}
+
+pub fn insert(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<()> {
+    diesel::insert_into(tenants::table).values(tenant).execute(tx.conn)?;
+    Ok(())
+}
+
+pub fn find(tx: &mut Tx<'_>, id: &TenantId) -> Result<Option<Tenant>> {
+    Ok(tenants::table.find(id).select(Tenant::as_select()).first(tx.conn).optional()?)
+}
+
+/// By id or by default domain, in any case.
+pub fn find_by_name(tx: &mut Tx<'_>, name: &str) -> Result<Option<Tenant>> {
+    if let Some(id) = TenantId::parse(name) {
+        return find(tx, &id);
+    }
+    let domain = name.to_lowercase();
+    let query = tenants::table.filter(tenants::default_domain.eq(domain)).select(Tenant::as_select());
+    Ok(query.first(tx.conn).optional()?)
+}
+
+/// A page of tenants in the order of their ids; `after` is the last id of the page before.
+pub fn list(tx: &mut Tx<'_>, after: Option<&TenantId>, limit: i64) -> Result<Vec<Tenant>> {
+    let mut query = tenants::table.select(Tenant::as_select()).order(tenants::tenant_id).limit(limit).into_boxed();
+    if let Some(after) = after {
+        query = query.filter(tenants::tenant_id.gt(after));
+    }
+    Ok(query.load(tx.conn)?)
+}
+
+pub fn set_security_defaults(tx: &mut Tx<'_>, id: &TenantId, is_enabled: bool) -> Result<()> {
+    diesel::update(tenants::table.find(id)).set(tenants::security_defaults_enabled.eq(is_enabled)).execute(tx.conn)?;
+    Ok(())
+}

@@ -1,0 +1,248 @@
+//! Users: what the directory knows of them, and what must happen at their next sign-in.
+
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{Tx, schema::users};
+use crate::{
+    clock::Timestamp,
+    error::{Error, Result},
+    id::{TenantId, UserId},
+    words,
+};
+
+words! {
+    /// Graph's `userType`.
+    pub enum UserType { Member = "Member", Guest = "Guest" }
+}
+
+words! {
+    /// Graph's `perUserMfaState` (strongAuthenticationRequirements).
+    pub enum PerUserMfaState { Disabled = "disabled", Enabled = "enabled", Enforced = "enforced" }
+}
+
+/// The attributes of a user that nobody filters by; one JSON column.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Profile {
+    pub mail_nickname: Option<String>,
+    pub job_title: Option<String>,
+    pub mobile_phone: Option<String>,
+    pub business_phones: Vec<String>,
+    pub office_location: Option<String>,
+    pub preferred_language: Option<String>,
+    pub usage_location: Option<String>,
+    pub department: Option<String>,
+    pub company_name: Option<String>,
+    pub employee_id: Option<String>,
+    pub other_mails: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    pub tenant_id: TenantId,
+    pub user_id: UserId,
+    pub user_principal_name: String,
+    pub display_name: String,
+    pub given_name: Option<String>,
+    pub surname: Option<String>,
+    pub mail: Option<String>,
+    pub user_type: UserType,
+    pub account_enabled: bool,
+    pub profile: Profile,
+    pub created_at: Timestamp,
+    pub deleted_at: Option<Timestamp>,
+    /// Tokens and sessions from before this moment are void.
+    pub sessions_valid_from: Timestamp,
+}
+
+/// What must happen when the user signs in; the same table, other columns.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, AsChangeset)]
+#[diesel(table_name = users, treat_none_as_null = true)]
+pub struct Requirements {
+    pub per_user_mfa_state: PerUserMfaState,
+    pub opt_out_reason: Option<String>,
+    pub opt_out_expires_at: Option<Timestamp>,
+    pub registration_required_at: Option<Timestamp>,
+    /// Id of the user or application that demanded it.
+    pub registration_required_by: Option<String>,
+    pub registration_required_reason: Option<String>,
+    /// Graph's `userPreferredMethodForSecondaryAuthentication`.
+    pub preferred_method: Option<String>,
+    pub system_preferred_enabled: bool,
+}
+
+impl Default for Requirements {
+    fn default() -> Self {
+        Self {
+            per_user_mfa_state: PerUserMfaState::Disabled,
+            opt_out_reason: None,
+            opt_out_expires_at: None,
+            registration_required_at: None,
+            registration_required_by: None,
+            registration_required_reason: None,
+            preferred_method: None,
+            system_preferred_enabled: true,
+        }
+    }
+}
+
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = users, treat_none_as_null = true)]
+struct Row {
+    tenant_id: TenantId,
+    user_id: UserId,
+    user_principal_name: String,
+    user_principal_name_key: String,
+    display_name: String,
+    given_name: Option<String>,
+    surname: Option<String>,
+    mail: Option<String>,
+    user_type: UserType,
+    account_enabled: bool,
+    profile: String,
+    created_at: Timestamp,
+    deleted_at: Option<Timestamp>,
+    sessions_valid_from: Timestamp,
+}
+
+impl Row {
+    fn from(user: &User) -> Result<Self> {
+        let user = user.clone();
+        Ok(Self {
+            user_principal_name_key: name_key(&user.user_principal_name),
+            profile: serde_json::to_string(&user.profile).map_err(Error::internal)?,
+            tenant_id: user.tenant_id,
+            user_id: user.user_id,
+            user_principal_name: user.user_principal_name,
+            display_name: user.display_name,
+            given_name: user.given_name,
+            surname: user.surname,
+            mail: user.mail,
+            user_type: user.user_type,
+            account_enabled: user.account_enabled,
+            created_at: user.created_at,
+            deleted_at: user.deleted_at,
+            sessions_valid_from: user.sessions_valid_from,
+        })
+    }
+
+    fn into_user(self) -> Result<User> {
+        Ok(User {
+            profile: serde_json::from_str(&self.profile).map_err(Error::internal)?,
+            tenant_id: self.tenant_id,
+            user_id: self.user_id,
+            user_principal_name: self.user_principal_name,
+            display_name: self.display_name,
+            given_name: self.given_name,
+            surname: self.surname,
+            mail: self.mail,
+            user_type: self.user_type,
+            account_enabled: self.account_enabled,
+            created_at: self.created_at,
+            deleted_at: self.deleted_at,
+            sessions_valid_from: self.sessions_valid_from,
+        })
+    }
+}
+
+/// How names are compared: without regard to case.
+pub fn name_key(user_principal_name: &str) -> String {
+    user_principal_name.to_lowercase()
+}
+
+/// Which of a tenant's users a look-up sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    Present,
+    Deleted,
+}
+
+pub fn insert(tx: &mut Tx<'_>, user: &User, requirements: &Requirements) -> Result<()> {
+    let requirements = requirements.clone();
+    diesel::insert_into(users::table)
+        .values((
+            Row::from(user)?,
+            users::per_user_mfa_state.eq(requirements.per_user_mfa_state),
+            users::opt_out_reason.eq(requirements.opt_out_reason),
+            users::opt_out_expires_at.eq(requirements.opt_out_expires_at),
+            users::registration_required_at.eq(requirements.registration_required_at),
+            users::registration_required_by.eq(requirements.registration_required_by),
+            users::registration_required_reason.eq(requirements.registration_required_reason),
+            users::preferred_method.eq(requirements.preferred_method),
+            users::system_preferred_enabled.eq(requirements.system_preferred_enabled),
+        ))
+        .execute(tx.conn)?;
+    Ok(())
+}
+
+/// Writes every directory attribute of the user back (not the requirements).
+pub fn update(tx: &mut Tx<'_>, user: &User) -> Result<()> {
+    diesel::update(users::table.find((&user.tenant_id, &user.user_id))).set(Row::from(user)?).execute(tx.conn)?;
+    Ok(())
+}
+
+/// By id, or by userPrincipalName in any case. Deleted users have no name any more and are found by id only.
+pub fn find(tx: &mut Tx<'_>, tenant: &TenantId, id_or_name: &str) -> Result<Option<User>> {
+    match UserId::parse(id_or_name) {
+        Some(id) => find_by_id(tx, tenant, &id, Presence::Present),
+        None => {
+            let query = users::table
+                .filter(users::tenant_id.eq(tenant))
+                .filter(users::user_principal_name_key.eq(name_key(id_or_name)))
+                .filter(users::deleted_at.is_null());
+            let row: Option<Row> = query.select(Row::as_select()).first(tx.conn).optional()?;
+            row.map(Row::into_user).transpose()
+        }
+    }
+}
+
+pub fn find_by_id(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId, presence: Presence) -> Result<Option<User>> {
+    let row: Option<Row> = users::table.find((tenant, id)).select(Row::as_select()).first(tx.conn).optional()?;
+    let row = row.filter(|row| row.deleted_at.is_some() == (presence == Presence::Deleted));
+    row.map(Row::into_user).transpose()
+}
+
+/// A page of a tenant's users in the order of their ids; `after` is the last id of the page before.
+pub fn list(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    presence: Presence,
+    after: Option<&UserId>,
+    limit: i64,
+) -> Result<Vec<User>> {
+    let mut query = users::table
+        .filter(users::tenant_id.eq(tenant))
+        .order(users::user_id)
+        .select(Row::as_select())
+        .limit(limit)
+        .into_boxed();
+    query = match presence {
+        Presence::Present => query.filter(users::deleted_at.is_null()),
+        Presence::Deleted => query.filter(users::deleted_at.is_not_null()),
+    };
+    if let Some(after) = after {
+        query = query.filter(users::user_id.gt(after));
+    }
+    query.load(tx.conn)?.into_iter().map(Row::into_user).collect()
+}
+
+/// Removes a user for good. The caller removes what hangs on the user first.
+pub fn purge(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId) -> Result<()> {
+    diesel::delete(users::table.find((tenant, id))).execute(tx.conn)?;
+    Ok(())
+}
+
+pub fn requirements(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId) -> Result<Requirements> {
+    Ok(users::table.find((tenant, id)).select(Requirements::as_select()).first(tx.conn)?)
+}
+
+pub fn set_requirements(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId, requirements: &Requirements) -> Result<()> {
+    diesel::update(users::table.find((tenant, id))).set(requirements).execute(tx.conn)?;
+    Ok(())
+}
+
+pub fn set_sessions_valid_from(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId, at: Timestamp) -> Result<()> {
+    diesel::update(users::table.find((tenant, id))).set(users::sessions_valid_from.eq(at)).execute(tx.conn)?;
+    Ok(())
+}

@@ -1,0 +1,250 @@
+//! Access tokens: our own issuer, one key per tenant, ES256 (RFC 7518), OAuth 2.0 client credentials (RFC 6749).
+
+use std::sync::Arc;
+
+use aws_lc_rs::{
+    constant_time,
+    digest::{SHA256, digest},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use quick_cache::sync::Cache;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    access::{Caller, Origin, Who},
+    clock::{Entropy, Timestamp},
+    error::{Error, Result},
+    id::{ApplicationId, TenantId, UserId},
+    store::{
+        Tx,
+        applications::{Application, ApplicationSecret},
+        keys,
+        users::User,
+    },
+};
+
+/// How long an access token lives, in seconds; Graph's own number.
+pub const LIFETIME_SECONDS: i64 = 3599;
+/// Verified tokens that are remembered by their hash, because checking a signature is dear.
+const REMEMBERED_TOKENS: usize = 10_000;
+/// No token of ours is longer, in bytes.
+const MAX_TOKEN_LENGTH: usize = 8 * 1024;
+
+/// What an access token says (RFC 9068, with Entra's names).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Claims {
+    pub iss: String,
+    pub aud: String,
+    pub tid: TenantId,
+    /// The subject: an application's id or a user's.
+    pub oid: String,
+    pub sub: String,
+    /// The application the token was issued to.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub appid: Option<ApplicationId>,
+    /// Id of the client secret that was shown.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sid: Option<String>,
+    /// `app` or `user`.
+    pub idtyp: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub roles: Option<Vec<String>>,
+    /// Template ids of a user's directory roles.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub wids: Option<Vec<String>>,
+    pub iat: i64,
+    pub nbf: i64,
+    pub exp: i64,
+    pub jti: String,
+}
+
+/// Where this server's tokens come from and are meant for.
+#[derive(Debug, Clone)]
+pub struct Issuer {
+    /// The server's public URL, without a slash at the end.
+    pub public_url: String,
+}
+
+impl Issuer {
+    pub fn of(&self, tenant: &TenantId) -> String {
+        format!("{}/{tenant}/v2.0", self.public_url)
+    }
+
+    fn claims(&self, tx: &Tx<'_>, tenant: &TenantId, subject: &str, idtyp: &str) -> Claims {
+        let now = tx.now().seconds();
+        Claims {
+            iss: self.of(tenant),
+            aud: self.public_url.clone(),
+            tid: tenant.clone(),
+            oid: subject.to_owned(),
+            sub: subject.to_owned(),
+            appid: None,
+            sid: None,
+            idtyp: idtyp.to_owned(),
+            roles: None,
+            wids: None,
+            iat: now,
+            nbf: now,
+            exp: now + LIFETIME_SECONDS,
+            jti: tx.guid(),
+        }
+    }
+
+    /// A token for an application that showed `secret`.
+    pub fn for_application(
+        &self,
+        tx: &mut Tx<'_>,
+        application: &Application,
+        secret: &ApplicationSecret,
+    ) -> Result<SecretString> {
+        let tenant = &application.tenant_id;
+        let mut claims = self.claims(tx, tenant, application.application_id.as_str(), "app");
+        claims.appid = Some(application.application_id.clone());
+        claims.sid = Some(secret.id.clone());
+        claims.roles = Some(application.permissions.clone());
+        sign(tx, tenant, &claims)
+    }
+
+    /// A token for a user, as a sign-in ends with it.
+    pub fn for_user(&self, tx: &mut Tx<'_>, user: &User, roles: Vec<String>) -> Result<SecretString> {
+        let mut claims = self.claims(tx, &user.tenant_id, user.user_id.as_str(), "user");
+        claims.wids = Some(roles);
+        sign(tx, &user.tenant_id, &claims)
+    }
+}
+
+fn sign(tx: &mut Tx<'_>, tenant: &TenantId, claims: &Claims) -> Result<SecretString> {
+    let key = keys::current(tx, tenant)?;
+    let mut header = Header::new(Algorithm::ES256);
+    header.kid = Some(key.key_id.clone());
+    let encoding = EncodingKey::from_ec_der(key.pkcs8.expose_secret());
+    jsonwebtoken::encode(&header, claims, &encoding).map(SecretString::from).map_err(Error::internal)
+}
+
+/// Tokens whose signature was checked, by their SHA-256.
+pub struct VerifiedTokens(Cache<[u8; 32], Arc<Claims>>);
+
+impl Default for VerifiedTokens {
+    fn default() -> Self {
+        Self(Cache::new(REMEMBERED_TOKENS))
+    }
+}
+
+fn refused(why: &str) -> Error {
+    Error::unauthenticated(format!("{why} Request a new token from this tenant's token endpoint."))
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    hash
+}
+
+impl VerifiedTokens {
+    /// The claims of a token that was verified before and has not expired.
+    pub fn recall(&self, token: &str, now: Timestamp) -> Result<Option<Arc<Claims>>> {
+        match self.0.get(&sha256(token.as_bytes())) {
+            Some(claims) if claims.exp <= now.seconds() => Err(refused("The access token has expired.")),
+            found => Ok(found),
+        }
+    }
+
+    /// Verifies signature, issuer, audience and times, with the key of the tenant that the token itself names: a key
+    /// is found only under its own tenant, so a token cannot borrow another tenant's.
+    pub fn verify(&self, tx: &mut Tx<'_>, issuer: &Issuer, token: &str) -> Result<Arc<Claims>> {
+        if token.len() > MAX_TOKEN_LENGTH {
+            return Err(refused("The access token is too long."));
+        }
+        let malformed = || refused("The access token is malformed.");
+        let header = jsonwebtoken::decode_header(token).map_err(|_| malformed())?;
+        if header.alg != Algorithm::ES256 {
+            return Err(refused("The access token is not signed with ES256."));
+        }
+        let unverified = unverified_claims(token).ok_or_else(malformed)?;
+        let key_id = header.kid.ok_or_else(malformed)?;
+        let key = match keys::find_public(tx, &unverified.tid, &key_id)? {
+            Some(key) => key,
+            None => return Err(refused("The access token is signed with an unknown key.")),
+        };
+        let point = key.point()?;
+        let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..]));
+        let decoding = DecodingKey::from_ec_components(&x, &y).map_err(Error::internal)?;
+        let mut validation = Validation::new(Algorithm::ES256);
+        validation.set_audience(&[&issuer.public_url]);
+        validation.set_issuer(&[issuer.of(&unverified.tid)]);
+        // Times are compared below, with our own clock.
+        validation.validate_exp = false;
+        let claims = jsonwebtoken::decode::<Claims>(token, &decoding, &validation)
+            .map_err(|_| refused("The access token's signature, issuer or audience is wrong."))?
+            .claims;
+        let now = tx.now().seconds();
+        if claims.exp <= now {
+            return Err(refused("The access token has expired."));
+        }
+        if claims.nbf > now + 300 {
+            return Err(refused("The access token is not valid yet."));
+        }
+        let claims = Arc::new(claims);
+        self.0.insert(sha256(token.as_bytes()), claims.clone());
+        Ok(claims)
+    }
+}
+
+fn unverified_claims(token: &str) -> Option<Claims> {
+    let payload = token.split('.').nth(1)?;
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
+}
+
+impl Claims {
+    pub fn caller(&self, origin: Origin, once: Option<crate::idempotency::Once>) -> Result<Caller> {
+        let who = match (self.idtyp.as_str(), &self.appid, &self.sid) {
+            ("app", Some(id), Some(secret_id)) => Who::Application {
+                id: id.clone(),
+                secret_id: secret_id.clone(),
+                permissions: self.roles.clone().unwrap_or_default(),
+            },
+            ("user", _, _) => {
+                Who::User { id: UserId::new(self.oid.clone()), token_issued_at: Timestamp::from_seconds(self.iat) }
+            }
+            _ => return Err(refused("The access token is for neither an application nor a user.")),
+        };
+        Ok(Caller { tenant: self.tid.clone(), who, origin, once })
+    }
+}
+
+/// A fresh client secret: 32 random bytes, and the record that remembers it.
+pub fn new_secret(entropy: &Entropy, now: Timestamp, lifetime_days: i64) -> (SecretString, ApplicationSecret) {
+    secret_of(entropy.guid(), URL_SAFE_NO_PAD.encode(entropy.bytes::<32>()).into(), now, lifetime_days)
+}
+
+/// The record of a given client secret.
+pub fn secret_of(
+    id: String,
+    secret: SecretString,
+    now: Timestamp,
+    lifetime_days: i64,
+) -> (SecretString, ApplicationSecret) {
+    let record = ApplicationSecret {
+        id,
+        digest: URL_SAFE_NO_PAD.encode(sha256(secret.expose_secret().as_bytes())),
+        hint: secret.expose_secret().chars().take(3).collect(),
+        start_date_time: now,
+        end_date_time: now.plus_minutes(lifetime_days * 24 * 60),
+    };
+    (secret, record)
+}
+
+/// The secret of the application that `shown` is, compared in constant time; expired ones do not count.
+pub fn matching_secret<'a>(
+    application: &'a Application,
+    shown: &SecretString,
+    now: Timestamp,
+) -> Option<&'a ApplicationSecret> {
+    let digest = URL_SAFE_NO_PAD.encode(sha256(shown.expose_secret().as_bytes()));
+    let valid = application.secrets.iter().filter(|secret| secret.end_date_time > now);
+    valid
+        .into_iter()
+        .find(|secret| constant_time::verify_slices_are_equal(secret.digest.as_bytes(), digest.as_bytes()).is_ok())
+}

@@ -1,0 +1,6 @@
+//! The API, seen from outside: one module per resource.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod errors;

@@ -1,0 +1,218 @@
+//! A real Rekey over a real listener and a real database, for every test that speaks HTTP.
+//!
+//! Each test runs on SQLite always, and on PostgreSQL when its binaries are there: a throw-away cluster is started
+//! once per test process. `REKEY_TEST_POSTGRES=required` makes missing binaries a failure instead of a skip.
+#![allow(dead_code, reason = "every test binary uses its own part")]
+
+pub mod postgres;
+
+use std::net::SocketAddr;
+
+use poem::listener::Acceptor;
+use rekey::{
+    app::App,
+    clock::{Clock, Entropy},
+    config::DatabaseUrl,
+    id::{ApplicationId, TenantId, UserId},
+    seal::Sealer,
+    store::{
+        Context, Store, applications, applications::Application, keys, tenants, tenants::Tenant, users, users::User,
+    },
+    tokens,
+};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, header::HeaderMap};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// Runs the test on every backend that is there.
+pub async fn on_each_backend(test: impl AsyncFn(TestApp)) {
+    test(TestApp::start(Backend::Sqlite).await).await;
+    if postgres::cluster().is_some() {
+        test(TestApp::start(Backend::Postgres).await).await;
+    }
+}
+
+pub struct TestApp {
+    pub app: App,
+    pub backend: Backend,
+    pub base: String,
+    pub http: reqwest::Client,
+    /// The tenant that tests act in.
+    pub tenant: TenantId,
+    /// A token with every permission in that tenant.
+    pub token: String,
+    folder: TempDir,
+    stop: Option<oneshot::Sender<()>>,
+}
+
+impl TestApp {
+    pub async fn start(backend: Backend) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = match backend {
+            Backend::Sqlite => DatabaseUrl::Sqlite(folder.path().join("rekey.db")),
+            Backend::Postgres => DatabaseUrl::Postgres(postgres::cluster().unwrap().create_database()),
+        };
+        let entropy = Entropy::System;
+        let sealer = Sealer::generate(&entropy).unwrap();
+        let store = Store::open(&url, Context::new(Clock::System, entropy, sealer)).unwrap();
+        let acceptor = rekey::server::bind("127.0.0.1:0").await.unwrap();
+        let address: SocketAddr = *acceptor.local_addr()[0].as_socket_addr().unwrap();
+        let base = format!("http://{address}");
+        let app = App::new(store, &base);
+        let (stop, stopped) = oneshot::channel();
+        tokio::spawn(rekey::server::serve(acceptor, app.clone(), async move {
+            let _ = stopped.await;
+        }));
+        let mut this = Self {
+            app,
+            backend,
+            base,
+            http: reqwest::Client::new(),
+            tenant: TenantId::new(""),
+            token: String::new(),
+            folder,
+            stop: Some(stop),
+        };
+        this.tenant = this.new_tenant("contoso.example").await;
+        this.token = this.token_with(&this.tenant, &rekey::access::known_permissions()).await;
+        this
+    }
+
+    pub async fn new_tenant(&self, domain: &str) -> TenantId {
+        let id = TenantId::new(Entropy::System.guid());
+        let (made, domain) = (id.clone(), domain.to_owned());
+        let write = self.app.store.write(&id, move |tx| {
+            let tenant = Tenant {
+                tenant_id: made.clone(),
+                display_name: domain.clone(),
+                default_domain: domain.clone(),
+                is_partner: false,
+                is_demo: false,
+                security_defaults_enabled: true,
+                created_at: tx.now(),
+            };
+            tenants::insert(tx, &tenant)?;
+            keys::create(tx, &made)
+        });
+        write.await.unwrap();
+        id
+    }
+
+    /// An access token of a fresh application of `tenant` with these permissions.
+    pub async fn token_with(&self, tenant: &TenantId, permissions: &[impl ToString]) -> String {
+        let (_, application, secret) = self.new_application(tenant, permissions).await;
+        let issuer = self.app.issuer.clone();
+        let _ = secret;
+        let token =
+            self.app.store.read(move |tx| issuer.for_application(tx, &application, &application.secrets[0])).await;
+        token.unwrap().expose_secret().to_owned()
+    }
+
+    pub async fn new_application(
+        &self,
+        tenant: &TenantId,
+        permissions: &[impl ToString],
+    ) -> (ApplicationId, Application, SecretString) {
+        let permissions: Vec<String> = permissions.iter().map(ToString::to_string).collect();
+        let (owner, id) = (tenant.clone(), ApplicationId::new(Entropy::System.guid()));
+        let (secret, record) = tokens::new_secret(&Entropy::System, Clock::System.now(), 180);
+        let application = Application {
+            tenant_id: owner,
+            application_id: id.clone(),
+            display_name: "Test application".into(),
+            permissions,
+            secrets: vec![record],
+            is_enabled: true,
+            created_at: Clock::System.now(),
+        };
+        let made = application.clone();
+        self.app.store.write(tenant, move |tx| applications::insert(tx, &application)).await.unwrap();
+        (id, made, secret)
+    }
+
+    /// An access token of a user of the test tenant.
+    pub async fn user_token(&self, user: &UserId) -> String {
+        let (issuer, tenant, user) = (self.app.issuer.clone(), self.tenant.clone(), user.clone());
+        let token = self.app.store.read(move |tx| {
+            let user: User = users::find(tx, &tenant, user.as_str())?.expect("the user exists");
+            issuer.for_user(tx, &user, vec![])
+        });
+        token.await.unwrap().expose_secret().to_owned()
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token)
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::POST, path).json(&body)).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::PATCH, path).json(&body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::DELETE, path)).await
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+    }
+}
+
+/// A whole answer, read.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+    /// Null when the body is no JSON.
+    pub json: Value,
+}
+
+impl Answer {
+    pub async fn of(request: RequestBuilder) -> Self {
+        Self::read(request.send().await.unwrap()).await
+    }
+
+    pub async fn read(response: Response) -> Self {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Self { status, headers, text, json }
+    }
+
+    /// The answer, if it has this status; otherwise the test fails and shows what came instead.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        self
+    }
+
+    /// Asserts Graph's error shape with this status and code.
+    #[track_caller]
+    pub fn expect_error(self, status: u16, code: &str) -> Self {
+        let this = self.expect(status);
+        assert_eq!(this.json["error"]["code"], code, "{}", this.text);
+        assert!(this.json["error"]["message"].as_str().is_some_and(|message| !message.is_empty()), "{}", this.text);
+        assert!(this.json["error"]["innerError"]["request-id"].is_string(), "{}", this.text);
+        this
+    }
+}

@@ -97,6 +97,23 @@ impl Error {
         Self::Unavailable { context: context.to_string() }
     }
 
+    /// What went wrong, in words for whoever sits at the command line (who may see the context of a fault).
+    pub fn message(&self) -> String {
+        match self {
+            Self::Invalid { message, .. }
+            | Self::Unauthenticated { message }
+            | Self::Denied { message, .. }
+            | Self::Conflict { message, .. }
+            | Self::Unprocessable { message } => message.clone(),
+            Self::NotFound { what, .. } => format!("'{what}' does not exist."),
+            Self::TooLarge { .. }
+            | Self::UnsupportedEncoding { .. }
+            | Self::Unavailable { .. }
+            | Self::Contended
+            | Self::Internal { .. } => self.to_string(),
+        }
+    }
+
     /// True for faults of the database or of ours, after which a transaction cannot be trusted any more.
     pub fn is_fault(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::Contended | Self::Internal { .. })

@@ -56,7 +56,7 @@ async fn readyz(Data(app): Data<&App>) -> poem::Response {
 }
 
 /// A listener that has its port already, so that the caller can learn a port chosen by the system.
-pub async fn bind(address: &str) -> io::Result<impl Acceptor> {
+pub async fn bind(address: &str) -> io::Result<impl Acceptor + use<>> {
     TcpListener::bind(address.to_owned()).into_acceptor().await
 }
 

@@ -30,7 +30,13 @@ mod users;
 
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService, Tags};
 
-use crate::app::App;
+use crate::{
+    app::App,
+    clock::{Clock, Entropy},
+    error::Result,
+    seal::Sealer,
+    store::{Context, Store},
+};
 
 #[derive(Tags)]
 enum Tag {
@@ -88,4 +94,12 @@ pub fn service(app: &App) -> OpenApiService<impl OpenApi + use<>, ()> {
         .description(include_str!("description.md"))
         .license(LicenseObject::new("MIT OR Apache-2.0"))
         .server("/")
+}
+
+/// The document, as `openapi.json` holds it.
+pub fn document() -> Result<String> {
+    let entropy = Entropy::System;
+    let sealer = Sealer::generate(&entropy)?;
+    let app = App::new(Store::detached(Context::new(Clock::System, entropy, sealer)), "");
+    Ok(service(&app).spec())
 }

@@ -7,6 +7,7 @@ mod backend;
 pub mod columns;
 pub mod filter;
 mod schema;
+mod writer;
 
 pub mod applications;
 pub mod audit;
@@ -57,6 +58,11 @@ impl Store {
     /// Opens the database and brings its tables up to date. Blocks; call it before serving.
     pub fn open(url: &DatabaseUrl, context: Context) -> Result<Self> {
         Ok(Self { backend: Arc::new(Backend::open(url, context.clone())?), context })
+    }
+
+    /// A store without a database, for printing the API's document.
+    pub fn detached(context: Context) -> Self {
+        Self { backend: Arc::new(Backend::Detached), context }
     }
 
     /// Runs `f` over one consistent snapshot of the database.

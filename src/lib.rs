@@ -24,6 +24,7 @@ pub mod reset;
 pub mod roles;
 pub mod tenants;
 pub mod tokens;
+pub mod worker;
 // Floor 3: HTTP.
 pub mod api;
 // Above all.

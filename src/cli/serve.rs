@@ -11,7 +11,7 @@ use crate::{
     app::App,
     demo,
     error::{Error, Result},
-    server,
+    server, worker,
 };
 
 #[derive(Debug, Args)]
@@ -55,6 +55,7 @@ impl Serve {
             let demo = demo::seed(&app).await?;
             announce(&demo, &public_url);
         }
+        tokio::spawn(worker::run(app.store.clone()));
         tracing::info!(database = ?self.database.database, url = %public_url, "rekey is ready");
         server::serve(acceptor, app, stop_signal()).await.map_err(Error::internal)?;
         Ok(ExitCode::SUCCESS)

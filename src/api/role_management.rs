@@ -219,10 +219,12 @@ impl RoleManagementApi {
         let principal = filter.as_deref().map(parse_filter).transpose()?;
         let paging = Paging::new(top.0, skip_token.0).map_err(Error::in_directory)?;
         let (after, limit) = (paging.after.clone(), paging.limit());
-        let list = move |tx: &mut _, caller: &_| {
-            role_assignments::list(tx, caller, principal.as_ref(), after.as_deref(), limit)
-        };
-        let mut assignments = self.0.read(guard.0, list).await?;
+        let mut assignments = self
+            .0
+            .read(guard.0, move |tx, caller| {
+                role_assignments::list(tx, caller, principal.as_ref(), after.as_deref(), limit)
+            })
+            .await?;
         let next_link = paging.next_link(&self.0, &info, &mut assignments, id_of);
         Ok(Json(Page {
             context: self.0.context(&info, "roleManagement/directory/roleAssignments"),
@@ -251,8 +253,8 @@ impl RoleManagementApi {
     ) -> Result<CreatedAssignment, Problem> {
         let (user, role) = body.0.parse()?;
         let attempt = Attempt::on_user(Activity::ADD_ROLE, user.as_str());
-        let add = move |tx: &mut _, caller: &_| role_assignments::add(tx, caller, &user, &role);
-        let assignment = self.0.write(guard.0, attempt, add).await?;
+        let assignment =
+            self.0.write(guard.0, attempt, move |tx, caller| role_assignments::add(tx, caller, &user, &role)).await?;
         let path = format!("/roleManagement/directory/roleAssignments/{}", id_of(&assignment));
         let context = self.0.context(&info, "roleManagement/directory/roleAssignments/$entity");
         let view = RoleAssignmentView::new(Some(context), assignment);

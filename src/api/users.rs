@@ -367,8 +367,10 @@ impl UsersApi {
         let select = Select::parse(select.as_deref())?;
         let paging = Paging::new(top.0, skip_token.0).map_err(Error::in_directory)?;
         let (after, limit) = (paging.after.clone().map(UserId::new), paging.limit());
-        let list = move |tx: &mut _, caller: &_| users::list(tx, caller, Presence::Present, after.as_ref(), limit);
-        let mut users = self.0.read(guard.0, list).await?;
+        let mut users = self
+            .0
+            .read(guard.0, move |tx, caller| users::list(tx, caller, Presence::Present, after.as_ref(), limit))
+            .await?;
         let next_link = paging.next_link(&self.0, &info, &mut users, |user| user.user_id.to_string());
         Ok(Json(Page {
             context: self.0.context(&info, &select.context("users")),

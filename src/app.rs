@@ -80,6 +80,9 @@ impl App {
     }
 }
 
+/// How much of the name of a user who does not exist is recorded, in characters.
+const MAX_NAMED_LENGTH: usize = 256;
+
 fn record_refusal(tx: &mut Tx<'_>, caller: &Caller, attempt: &Attempt, message: &str) -> Result<()> {
     let actor = access::identify(tx, caller)?;
     let user = match &attempt.user {
@@ -88,7 +91,11 @@ fn record_refusal(tx: &mut Tx<'_>, caller: &Caller, attempt: &Attempt, message: 
     };
     let target = match (user, &attempt.user) {
         (Some(user), _) => Target::user(&user),
-        (None, Some(named)) => Target { kind: "User", display_name: Some(named.clone()), ..Target::default() },
+        (None, Some(named)) => {
+            // Whatever the caller put into the path: bounded, and nothing that a database refuses.
+            let named = named.chars().filter(|character| !character.is_control()).take(MAX_NAMED_LENGTH).collect();
+            Target { kind: "User", display_name: Some(named), ..Target::default() }
+        }
         (None, None) => Target { kind: "Other", ..Target::default() },
     };
     audit::record(tx, &actor, Entry::failure(attempt.activity, target, message)).map(drop)

@@ -73,6 +73,14 @@ impl Error {
         Self::Invalid { area: Area::Directory, target: Some(target.into()), message: message.into() }
     }
 
+    /// The same refusal with the code of Graph's directory service.
+    pub fn in_directory(self) -> Self {
+        match self {
+            Self::Invalid { target, message, .. } => Self::Invalid { area: Area::Directory, target, message },
+            other => other,
+        }
+    }
+
     pub fn unauthenticated(message: impl Into<String>) -> Self {
         Self::Unauthenticated { message: message.into() }
     }

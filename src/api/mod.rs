@@ -16,6 +16,7 @@ mod hardware_oath;
 mod hardware_oath_devices;
 mod methods;
 mod microsoft_authenticator;
+mod organization;
 mod password;
 mod phone;
 mod policies;
@@ -26,6 +27,7 @@ mod role_management;
 mod software_oath;
 mod temporary_access_pass;
 mod tokens;
+mod user_view;
 mod users;
 
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService, Tags};
@@ -54,6 +56,8 @@ enum Tag {
     /// Which users are administrators.
     #[oai(rename = "Directory roles")]
     Roles,
+    /// This tenant.
+    Organization,
     /// What applies to the whole tenant.
     Policies,
     /// Who did what to whom, from where.
@@ -81,6 +85,7 @@ fn all(app: &App) -> impl OpenApi + use<> {
         ),
         (hardware_oath::HardwareOathApi(app()), hardware_oath_devices::HardwareOathDevicesApi(app())),
         (users::UsersApi(app()), deleted_items::DeletedItemsApi(app()), role_management::RoleManagementApi(app())),
+        organization::OrganizationApi(app()),
         policies::PoliciesApi(app()),
         directory_audits::DirectoryAuditsApi(app()),
         tokens::TokensApi(app()),

@@ -172,11 +172,9 @@ fn describe(error: &Error) -> Description {
 
 /// What poem itself refuses.
 fn describe_poem(error: &poem::Error, info: &RequestInfo) -> Description {
-    let bad_request = if info.path.contains("/users") && !info.path.contains("/authentication") {
-        "Request_BadRequest"
-    } else {
-        "badRequest"
-    };
+    let is_directory = ["/users", "/directory", "/organization"].iter().any(|segment| info.path.contains(segment));
+    let bad_request =
+        if is_directory && !info.path.contains("/authentication") { "Request_BadRequest" } else { "badRequest" };
     if let Some(error) = error.downcast_ref::<Error>() {
         return describe(error);
     }

@@ -25,6 +25,8 @@ use people::{Organization, Person};
 pub const EXAMPLE_USER: &str = "adele.vance@contoso.example";
 /// A user of the same tenant who has only a password yet.
 pub const NEW_HIRE: &str = "new.hire@contoso.example";
+/// A user of the same tenant who may be deleted.
+pub const LEAVER: &str = "lee.gu@contoso.example";
 /// The tenant of the examples.
 pub const EXAMPLE_DOMAIN: &str = "contoso.example";
 /// The password of every demo user.

@@ -88,6 +88,7 @@ pub const ORGANIZATIONS: &[Organization] = &[
             ),
             person("new.hire", "Trainee", &[]),
             person("left.company", "Former employee", &[Left, Mobile]),
+            person("gone.forever", "Former employee", &[Left]),
             admin("megan.bowen", "Help desk lead", Role::AuthenticationAdministrator, &[App, Passkey]),
             admin("nestor.wilke", "Security architect", Role::PrivilegedAuthenticationAdministrator, &[Passkey, Token]),
             admin("isaiah.langer", "IT director", Role::GlobalAdministrator, &[Passkey, App]),
@@ -158,6 +159,16 @@ fn names(alias: &str) -> (String, String) {
     (capital(given), capital(family))
 }
 
+/// Users that examples name by id have an id that says so.
+fn user_id(name: &str) -> UserId {
+    UserId::new(match name {
+        "left.company@contoso.example" => id("deleted user"),
+        "gone.forever@contoso.example" => id("purgeable user"),
+        "megan.bowen@contoso.example" => id("administrator"),
+        _ => stable_guid(&format!("demo/user/{name}")),
+    })
+}
+
 pub fn seed_person(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
@@ -171,7 +182,7 @@ pub fn seed_person(
     let name = format!("{}@{}", person.alias, organization.domain);
     let user = User {
         tenant_id: tenant.clone(),
-        user_id: UserId::new(if left { id("deleted user") } else { stable_guid(&format!("demo/user/{name}")) }),
+        user_id: user_id(&name),
         user_principal_name: name.clone(),
         display_name: format!("{given_name} {surname}"),
         given_name: Some(given_name),

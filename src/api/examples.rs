@@ -78,3 +78,17 @@ pub fn audit_event() -> String {
 pub fn role() -> String {
     Role::AuthenticationAdministrator.as_str().into()
 }
+
+/// The tenant of most examples, by its domain.
+pub fn tenant() -> String {
+    demo::EXAMPLE_TENANT.into()
+}
+
+/// The application whose id and secret `rekey serve --demo` prints.
+pub fn application() -> String {
+    demo::id("application")
+}
+
+pub fn authorization_endpoint() -> String {
+    format!("https://localhost:8443/{}/oauth2/v2.0/authorize", demo::EXAMPLE_TENANT)
+}

@@ -21,6 +21,7 @@ use diesel::{
     result::{DatabaseErrorKind, Error as DieselError},
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use prometheus::{Histogram, HistogramOpts, core::Collector};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Context, Tx, schema::audit_heads};
@@ -107,7 +108,7 @@ impl ManageConnection for Manager {
 
 /// The running database: either shape of it.
 pub(super) enum Backend {
-    Sqlite { readers: Pool<Manager>, writer: mpsc::Sender<Box<dyn Job>> },
+    Sqlite { readers: Pool<Manager>, writer: mpsc::Sender<Box<dyn Job>>, group_sizes: Histogram },
     Postgres { pool: Pool<Manager> },
 }
 
@@ -133,17 +134,26 @@ impl Backend {
                 let threads = std::thread::available_parallelism().map_or(4, usize::from) as u32;
                 let readers = pool(Access::Read, threads * 2 + 2)?;
                 let (writer, jobs) = mpsc::channel(WRITE_QUEUE);
+                let group_sizes = group_sizes()?;
+                let sizes = group_sizes.clone();
                 std::thread::Builder::new()
                     .name("sqlite-writer".into())
-                    .spawn(move || Writer { manager, conn: Some(conn), context }.run(jobs))
+                    .spawn(move || Writer { manager, conn: Some(conn), context, sizes }.run(jobs))
                     .map_err(Error::internal)?;
-                Ok(Self::Sqlite { readers, writer })
+                Ok(Self::Sqlite { readers, writer, group_sizes })
             }
             DatabaseUrl::Postgres(_) => {
                 let pool = pool(Access::Write, POSTGRES_CONNECTIONS)?;
                 migrate(&mut *pool.get().map_err(Error::unavailable)?)?;
                 Ok(Self::Postgres { pool })
             }
+        }
+    }
+
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        match self {
+            Self::Sqlite { group_sizes, .. } => vec![Box::new(group_sizes.clone())],
+            Self::Postgres { .. } => vec![],
         }
     }
 
@@ -191,6 +201,12 @@ impl Backend {
             }
         }
     }
+}
+
+fn group_sizes() -> Result<Histogram> {
+    let opts = HistogramOpts::new("rekey_sqlite_writes_per_commit", "Writes that shared one commit.");
+    let buckets = vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, WRITE_GROUP as f64];
+    Histogram::with_opts(opts.buckets(buckets)).map_err(Error::internal)
 }
 
 async fn blocking<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
@@ -339,6 +355,8 @@ struct Writer {
     manager: Manager,
     conn: Option<AnyConnection>,
     context: Context,
+    /// How many writes each commit held.
+    sizes: Histogram,
 }
 
 impl Writer {
@@ -350,6 +368,7 @@ impl Writer {
             {
                 group.push(job);
             }
+            self.sizes.observe(group.len() as f64);
             self.run_group(group);
         }
     }

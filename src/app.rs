@@ -5,12 +5,15 @@ use std::sync::Arc;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    access::{self, Caller},
+    access::{self, Caller, Origin},
     audit::{self, Activity, Entry, Target},
     error::{Error, Result},
     idempotency,
     store::{Store, Tx, users},
-    tokens::{Claims, Issuer, VerifiedTokens},
+    tokens::{
+        Claims, Issuer, VerifiedTokens,
+        client_credentials::{self, Granted, Refusal, Refused, TokenRequest},
+    },
 };
 
 #[derive(Clone)]
@@ -51,6 +54,33 @@ impl App {
         }
         let (tokens, issuer) = (self.tokens.clone(), self.issuer.clone());
         self.store.read(move |tx| tokens.verify(tx, &issuer, &token)).await
+    }
+
+    /// Answers a token request; refusals of a known application are recorded in its tenant's audit log.
+    pub async fn obtain_token(&self, request: TokenRequest, origin: Origin) -> Result<Result<Granted, Refusal>> {
+        let issuer = self.issuer.clone();
+        let outcome = self.store.read(move |tx| {
+            let outcome = client_credentials::obtain(tx, &issuer, &request)?;
+            // Asked here already, so that a guesser does not keep the writer busy.
+            let record = match &outcome {
+                Err(Refused { application: Some(application), .. }) => {
+                    client_credentials::is_worth_recording(tx, application)?
+                }
+                _ => false,
+            };
+            Ok((outcome, record))
+        });
+        match outcome.await? {
+            (Ok(granted), _) => Ok(Ok(granted)),
+            (Err(Refused { refusal, application: Some(application) }), true) => {
+                let tenant = application.tenant_id.clone();
+                let write =
+                    move |tx: &mut Tx<'_>| client_credentials::record_refusal(tx, &application, &origin, refusal);
+                self.store.write(&tenant, write).await?;
+                Ok(Err(refusal))
+            }
+            (Err(refused), _) => Ok(Err(refused.refusal)),
+        }
     }
 
     /// Runs a rule that only reads.

@@ -100,3 +100,17 @@ pub fn administrator() -> String {
 pub fn role_assignment() -> String {
     role_assignments::id(&role(), &UserId::new(administrator()))
 }
+
+/// The tenant of most examples, by its domain.
+pub fn tenant() -> String {
+    demo::EXAMPLE_TENANT.into()
+}
+
+/// The application whose id and secret `rekey serve --demo` prints.
+pub fn application() -> String {
+    demo::id("application")
+}
+
+pub fn authorization_endpoint() -> String {
+    format!("https://localhost:8443/{}/oauth2/v2.0/authorize", demo::EXAMPLE_TENANT)
+}

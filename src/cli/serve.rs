@@ -57,7 +57,8 @@ impl Serve {
         }
         tokio::spawn(worker::run(app.store.clone()));
         tracing::info!(database = ?self.database.database, url = %public_url, "rekey is ready");
-        server::serve(acceptor, app, stop_signal()).await.map_err(Error::internal)?;
+        let options = server::Options { metrics_listen: self.metrics_listen };
+        server::serve(acceptor, app, options, stop_signal()).await.map_err(Error::internal)?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -87,7 +88,7 @@ fn check_public_url(url: &str) -> Result<String> {
 fn announce(demo: &demo::Demo, public_url: &str) {
     println!("Rekey demo. All people and numbers are fictional.\n");
     println!("Docs:          {public_url}/docs");
-    println!("Tenant:        {} ({})", demo.tenant_id, demo::EXAMPLE_DOMAIN);
+    println!("Tenant:        {} ({})", demo.tenant_id, demo::EXAMPLE_TENANT);
     println!("Client id:     {}", demo.client_id);
     println!("Client secret: {}", demo.client_secret.expose_secret());
     println!("\nReset a user, from another terminal:\n");

@@ -28,7 +28,7 @@ pub const NEW_HIRE: &str = "new.hire@contoso.example";
 /// A user of the same tenant who may be deleted.
 pub const LEAVER: &str = "lee.gu@contoso.example";
 /// The tenant of the examples.
-pub const EXAMPLE_DOMAIN: &str = "contoso.example";
+pub const EXAMPLE_TENANT: &str = "contoso.example";
 /// The password of every demo user.
 pub const PASSWORD: &str = "Correct-Horse-9-Battery";
 /// The Base32 secret of the example user's software token.
@@ -64,7 +64,7 @@ pub async fn seed(app: &App) -> Result<Demo> {
         app.store.write(&tenant, move |tx| seed_organization(tx, organization, &digest)).await?;
     }
     let example = tenant_id(&people::ORGANIZATIONS[0]);
-    let client_id = ApplicationId::new(id("help desk application"));
+    let client_id = ApplicationId::new(id("application"));
     // Derived, not random, so that a later start can print it again although only its digest is stored.
     let client_secret = context.sealer.derive("demo client secret");
     let (tenant, application, secret) = (example.clone(), client_id.clone(), client_secret.clone());
@@ -101,7 +101,7 @@ fn seed_organization(tx: &mut Tx<'_>, organization: &Organization, digest: &Pass
 }
 
 fn is_example(organization: &Organization, person: &Person) -> bool {
-    organization.domain == EXAMPLE_DOMAIN && EXAMPLE_USER.starts_with(person.alias)
+    organization.domain == EXAMPLE_TENANT && EXAMPLE_USER.starts_with(person.alias)
 }
 
 /// The application whose id and secret `--demo` prints: every permission there is, so that every example works.
@@ -124,7 +124,7 @@ fn seed_application(tx: &mut Tx<'_>, tenant: &TenantId, id: &ApplicationId, secr
 }
 
 fn has_secret(application: &Application, secret: &SecretString, tx: &Tx<'_>) -> bool {
-    tokens::matching_secret(application, secret, tx.now()).is_some()
+    tokens::shown_secret(application, secret).is_some_and(|held| held.end_date_time > tx.now())
 }
 
 /// One line for a shell: gets a token and resets the example user with it.

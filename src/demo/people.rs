@@ -305,7 +305,7 @@ fn seed_row(
 
 /// Tokens in the drawer that nobody has yet.
 pub fn seed_spare_devices(tx: &mut Tx<'_>, tenant: &TenantId, organization: &Organization) -> Result<()> {
-    if organization.domain == super::EXAMPLE_DOMAIN {
+    if organization.domain == super::EXAMPLE_TENANT {
         seed_device(tx, tenant, None, "hardwareOath available", DeviceStatus::Available, 90)?;
         seed_device(tx, tenant, None, "hardwareOath spare", DeviceStatus::Available, 91)?;
     }

@@ -21,12 +21,13 @@ use diesel::{
     result::{DatabaseErrorKind, Error as DieselError},
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use prometheus::{Histogram, core::Collector};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Context, Tx,
     schema::audit_heads,
-    writer::{Job, WriteJob, Writer},
+    writer::{Job, WriteJob, Writer, group_sizes},
 };
 use crate::{
     config::DatabaseUrl,
@@ -112,6 +113,7 @@ pub(super) enum Backend {
     Sqlite {
         readers: Pool<Manager>,
         writer: mpsc::Sender<Box<dyn Job>>,
+        group_sizes: Histogram,
     },
     Postgres {
         pool: Pool<Manager>,
@@ -142,17 +144,26 @@ impl Backend {
                 let threads = std::thread::available_parallelism().map_or(4, usize::from) as u32;
                 let readers = pool(Access::Read, threads * 2 + 2)?;
                 let (writer, jobs) = mpsc::channel(WRITE_QUEUE);
+                let group_sizes = group_sizes()?;
+                let sizes = group_sizes.clone();
                 std::thread::Builder::new()
                     .name("sqlite-writer".into())
-                    .spawn(move || Writer::new(manager, conn, context).run(jobs))
+                    .spawn(move || Writer::new(manager, conn, context, sizes).run(jobs))
                     .map_err(Error::internal)?;
-                Ok(Self::Sqlite { readers, writer })
+                Ok(Self::Sqlite { readers, writer, group_sizes })
             }
             DatabaseUrl::Postgres(_) => {
                 let pool = pool(Access::Write, POSTGRES_CONNECTIONS)?;
                 migrate(&mut *pool.get().map_err(Error::unavailable)?)?;
                 Ok(Self::Postgres { pool })
             }
+        }
+    }
+
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        match self {
+            Self::Sqlite { group_sizes, .. } => vec![Box::new(group_sizes.clone())],
+            Self::Postgres { .. } | Self::Detached => vec![],
         }
     }
 

@@ -21,6 +21,7 @@ pub mod users;
 
 use std::sync::Arc;
 
+use prometheus::core::Collector;
 use secrecy::SecretSlice;
 
 use crate::{
@@ -83,6 +84,11 @@ impl Store {
         F: Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     {
         self.backend.write(&self.context, tenant, f).await
+    }
+
+    /// What the store counts about itself, for whoever collects numbers.
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        self.backend.collectors()
     }
 
     pub fn context(&self) -> &Context {

@@ -1,5 +1,6 @@
 //! The SQLite writer: one thread owns the one writing connection and groups commits.
 
+use prometheus::{Histogram, HistogramOpts};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -10,6 +11,12 @@ use crate::error::{Error, Result};
 
 /// Writes in one grouped commit: enough to share the disk's flush, few enough to keep the first one's wait short.
 const WRITE_GROUP: usize = 64;
+
+pub(super) fn group_sizes() -> Result<Histogram> {
+    let opts = HistogramOpts::new("rekey_sqlite_writes_per_commit", "Writes that shared one commit.");
+    let buckets = vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, WRITE_GROUP as f64];
+    Histogram::with_opts(opts.buckets(buckets)).map_err(Error::internal)
+}
 
 /// One write that waits for the SQLite writer.
 pub(super) trait Job: Send {
@@ -63,11 +70,13 @@ pub(super) struct Writer {
     manager: Manager,
     conn: Option<AnyConnection>,
     context: Context,
+    /// How many writes each commit held.
+    sizes: Histogram,
 }
 
 impl Writer {
-    pub(super) fn new(manager: Manager, conn: AnyConnection, context: Context) -> Self {
-        Self { manager, conn: Some(conn), context }
+    pub(super) fn new(manager: Manager, conn: AnyConnection, context: Context, sizes: Histogram) -> Self {
+        Self { manager, conn: Some(conn), context, sizes }
     }
 
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
@@ -78,6 +87,7 @@ impl Writer {
             {
                 group.push(job);
             }
+            self.sizes.observe(group.len() as f64);
             self.run_group(group);
         }
     }

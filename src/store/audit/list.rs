@@ -170,3 +170,100 @@ fn test(field: &AuditField, operator: Operator) -> Condition {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use diesel::{
+        QueryableByName,
+        connection::InstrumentationEvent::{self, StartQuery},
+        sql_query,
+        sql_types::Text,
+    };
+
+    use super::*;
+    use crate::{
+        clock::{Clock, Entropy},
+        config::DatabaseUrl,
+        seal::Sealer,
+        store::{Context, Store},
+    };
+
+    #[derive(QueryableByName)]
+    struct PlanStep {
+        #[diesel(sql_type = Text)]
+        detail: String,
+    }
+
+    /// How SQLite goes about a page of this list.
+    fn plan(tx: &mut Tx<'_>, filter: Option<Filter<AuditField>>, ascending: bool, after: Option<Position>) -> String {
+        let seen = Arc::new(Mutex::new(String::new()));
+        let sink = seen.clone();
+        tx.conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+            if let StartQuery { query, .. } = event {
+                *sink.lock().unwrap() = query.to_string();
+            }
+        });
+        list(tx, &TenantId::new("tenant"), &AuditQuery { filter, ascending, after, limit: 101 }).unwrap();
+        tx.conn.set_instrumentation(|_: InstrumentationEvent<'_>| ());
+        let debug = seen.lock().unwrap().clone();
+        let (sql, _binds) = debug.split_once(" -- binds").unwrap();
+        let steps: Vec<PlanStep> = sql_query(format!("EXPLAIN QUERY PLAN {sql}")).load(tx.conn).unwrap();
+        steps.into_iter().map(|step| step.detail).collect::<Vec<_>>().join("; ")
+    }
+
+    #[tokio::test]
+    async fn a_page_costs_the_same_however_long_the_log_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let entropy = Entropy::System;
+        let context = Context::new(Clock::System, entropy.clone(), Sealer::generate(&entropy).unwrap());
+        let store = Store::open(&DatabaseUrl::Sqlite(folder.path().join("rekey.db")), context).unwrap();
+        let plans = store.read(|tx| {
+            let text = String::new;
+            let from = |at| Filter::Test(AuditField::ActivityDateTime(Timestamp(at)), Operator::Ge);
+            let eq = |field| Filter::Test(field, Operator::Eq);
+            let both = |left, right| Filter::And(Box::new(left), Box::new(right));
+            let indexed = [
+                (eq(AuditField::ActivityDisplayName(text())), "by_activity"),
+                (eq(AuditField::Category(text())), "by_category"),
+                (eq(AuditField::LoggedByService(text())), "by_service"),
+                (eq(AuditField::Result(text())), "by_result"),
+                (eq(AuditField::CorrelationId(text())), "by_correlation"),
+                (eq(AuditField::InitiatorId(InitiatorKind::User, text())), "by_initiator"),
+                (eq(AuditField::InitiatorDisplayName(InitiatorKind::App, text())), "by_initiator_name"),
+                (eq(AuditField::InitiatorPrincipalName(text())), "by_principal"),
+                (eq(AuditField::TargetId(text())), "by_target"),
+                (eq(AuditField::TargetDisplayName(text())), "by_target_name"),
+                (from(0), "by_time"),
+                (both(from(0), eq(AuditField::TargetId(text()))), "by_target"),
+                (both(eq(AuditField::ActivityDisplayName(text())), eq(AuditField::TargetId(text()))), "by_target"),
+                (
+                    both(eq(AuditField::ActivityDisplayName(text())), eq(AuditField::CorrelationId(text()))),
+                    "by_correlation",
+                ),
+                (both(eq(AuditField::Result(text())), eq(AuditField::TargetDisplayName(text()))), "by_target_name"),
+                // Free text is looked for along the list, not in an index of its own.
+                (Filter::Test(AuditField::TargetDisplayName(text()), Operator::StartsWith), "by_time"),
+            ];
+            let mut plans = Vec::new();
+            let after = Some(Position { activity_at: Timestamp(1), sequence: 1 });
+            for (filter, index) in indexed {
+                for (ascending, after) in [(false, None), (true, None), (false, after), (true, after)] {
+                    plans.push((plan(tx, Some(filter.clone()), ascending, after), index));
+                }
+            }
+            plans.push((plan(tx, None, false, after), "by_time"));
+            let by_id = plan(tx, Some(eq(AuditField::Id(text()))), false, None);
+            assert!(by_id.starts_with("SEARCH audit_events USING INDEX audit_events_by_id "), "{by_id}");
+            Ok(plans)
+        });
+        for (plan, index) in plans.await.unwrap() {
+            assert!(
+                plan.starts_with(&format!("SEARCH audit_events USING INDEX audit_events_{index} ")),
+                "{index}: {plan}"
+            );
+            assert!(!plan.contains("TEMP B-TREE"), "{index}: {plan}");
+        }
+    }
+}

@@ -49,6 +49,7 @@ pub struct TestApp {
     pub tenant: TenantId,
     /// A token with every permission in that tenant.
     pub token: String,
+    pub database: DatabaseUrl,
     folder: TempDir,
     stop: Option<oneshot::Sender<()>>,
 }
@@ -78,6 +79,7 @@ impl TestApp {
             http: reqwest::Client::new(),
             tenant: TenantId::new(""),
             token: String::new(),
+            database: url,
             folder,
             stop: Some(stop),
         };

@@ -30,8 +30,10 @@ const MAX_PROBLEMS: usize = 100;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// True when no tenant has a problem.
+    /// True when no problem was found.
     pub valid: bool,
+    /// Those that belong to no tenant.
+    pub problems: Vec<Problem>,
     pub tenants: Vec<TenantReport>,
 }
 
@@ -92,8 +94,16 @@ pub async fn verify(store: &Store, expected: &[Anchor]) -> Result<Report> {
 }
 
 fn verify_all(tx: &mut Tx<'_>, expected: &[Anchor]) -> Result<Report> {
-    let existing: BTreeSet<TenantId> = tenants::ids(tx)?.into_iter().collect();
-    let mut mentioned: BTreeSet<TenantId> = audit::tenants(tx)?.into_iter().collect();
+    let mut problems = Vec::new();
+    let mut readable = |ids: Result<Vec<TenantId>>| match ids {
+        Err(Error::Internal { context }) => {
+            problems.push(Problem { sequence: None, problem: format!("A tenant's id cannot be read: {context}.") });
+            Ok(BTreeSet::new())
+        }
+        ids => ids.map(BTreeSet::from_iter),
+    };
+    let existing = readable(tenants::ids(tx))?;
+    let mut mentioned = readable(audit::tenants(tx))?;
     mentioned.extend(existing.iter().cloned());
     mentioned.extend(expected.iter().map(|anchor| anchor.tenant_id.clone()));
     let mut reports = Vec::new();
@@ -114,7 +124,8 @@ fn verify_all(tx: &mut Tx<'_>, expected: &[Anchor]) -> Result<Report> {
             );
         }
     }
-    Ok(Report { valid: reports.iter().all(|report| report.problem_count == 0), tenants: reports })
+    let valid = problems.is_empty() && reports.iter().all(|report| report.problem_count == 0);
+    Ok(Report { valid, problems, tenants: reports })
 }
 
 impl TenantReport {
@@ -181,10 +192,20 @@ impl Findings {
     }
 
     fn events(&mut self, tx: &mut Tx<'_>) -> Result<()> {
+        let mut size = PAGE;
         loop {
             let after = self.last.as_ref().map(|(sequence, _)| *sequence);
-            let page = audit::chain(tx, &self.report.tenant_id, after, PAGE);
-            let page = match self.readable(page, "An event behind the last one that could be read")? {
+            let page = audit::chain(tx, &self.report.tenant_id, after, size);
+            if matches!(page, Err(Error::Internal { .. })) && size > 1 {
+                // One event cannot be read; go up to it one by one.
+                size = 1;
+                continue;
+            }
+            let what = format!(
+                "The event behind {}, where the walk ends,",
+                after.map_or("the beginning".into(), |last| last.to_string())
+            );
+            let page = match self.readable(page, &what)? {
                 Some(page) if !page.is_empty() => page,
                 _ => return Ok(()),
             };

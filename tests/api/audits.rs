@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use rekey::{
+    access::{self, Caller},
+    audit::{self, Activity, Entry, Target},
     clock::{Clock, Entropy},
     id::{TenantId, UserId},
     roles::Role,
@@ -230,13 +232,13 @@ async fn pages_are_whole_while_events_are_written() {
 
         // Events of one moment, as an import writes them, are neither lost nor repeated.
         let tenant = app.tenant.clone();
-        let caller = rekey::access::Caller::operator(tenant.clone(), "import".into());
+        let caller = Caller::operator(tenant.clone(), "import".into());
         let import = app.app.store.write(&tenant, move |tx| {
-            let actor = rekey::access::identify(tx, &caller)?;
+            let actor = access::identify(tx, &caller)?;
             for _ in 0..10 {
-                let target = rekey::audit::Target::object("Device", "1", "Token");
-                let entry = rekey::audit::Entry::success(rekey::audit::Activity::CREATE_DEVICE, target);
-                rekey::audit::record(tx, &actor, entry)?;
+                let target = Target::object("Device", "1", "Token");
+                let entry = Entry::success(Activity::CREATE_DEVICE, target);
+                audit::record(tx, &actor, entry)?;
             }
             Ok(())
         });

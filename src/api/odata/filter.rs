@@ -3,8 +3,6 @@
 //! Comparisons, `and`, `or`, `not`, parentheses, `startsWith` and the lambda `any`. Keywords and function names are
 //! read in any case. What the properties mean is decided later, by `bind`.
 
-use std::fmt;
-
 use super::lexer::{Token, TokenKind, tokens};
 use crate::{clock::Timestamp, store::filter::Operator};
 

@@ -29,6 +29,7 @@ mod role_management;
 mod software_oath;
 mod temporary_access_pass;
 mod tokens;
+mod user_bodies;
 mod user_view;
 mod users;
 

@@ -9,8 +9,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_lc_rs::digest::{Context, SHA256};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use poem::{
     Endpoint, FromRequest, IntoResponse, Middleware, PathPattern, Request, RequestBody, Response,
     error::{MethodNotAllowedError, ReadBodyError},
@@ -118,7 +116,7 @@ impl<E: Endpoint> Endpoint for IntakeEndpoint<E> {
         let started = Instant::now();
         let method = request.method().clone();
         let mut info = describe(&self.app, &request);
-        let mut outcome = match prepare(&mut request, &mut info).await {
+        let mut outcome = match prepare(&self.app, &mut request, &mut info).await {
             Ok(()) => {
                 request.set_data(info.clone());
                 self.inner.call(request).await.map(IntoResponse::into_response)
@@ -179,7 +177,7 @@ fn refuse(message: impl Into<String>) -> Error {
     Error::Invalid { area: Area::Methods, target: None, message: message.into() }
 }
 
-async fn prepare(request: &mut Request, info: &mut RequestInfo) -> poem::Result<()> {
+async fn prepare(app: &App, request: &mut Request, info: &mut RequestInfo) -> poem::Result<()> {
     // CONNECT names a host instead of a path; this is no proxy.
     let Some(whole) = request.uri().path_and_query().filter(|_| request.method() != Method::CONNECT) else {
         return Err(MethodNotAllowedError.into());
@@ -196,7 +194,7 @@ async fn prepare(request: &mut Request, info: &mut RequestInfo) -> poem::Result<
         return Ok(());
     }
     let body = read_body(request, info).await?;
-    info.once = once(request, info, &body).map_err(problem::Problem)?;
+    info.once = once(app, request, info, &body).map_err(problem::Problem)?;
     request.set_body(body);
     Ok(())
 }
@@ -236,7 +234,7 @@ async fn read_body(request: &mut Request, info: &RequestInfo) -> poem::Result<Ve
     strict_json::normalise(&body).map_err(|message| problem::Problem(refuse(message)).into())
 }
 
-fn once(request: &Request, info: &RequestInfo, body: &[u8]) -> Result<Option<Once>, Error> {
+fn once(app: &App, request: &Request, info: &RequestInfo, body: &[u8]) -> Result<Option<Once>, Error> {
     let Some(key) = request.headers().get(IDEMPOTENCY_KEY).filter(|_| request.method() == Method::POST) else {
         return Ok(None);
     };
@@ -245,11 +243,9 @@ fn once(request: &Request, info: &RequestInfo, body: &[u8]) -> Result<Option<Onc
         let message = format!("An Idempotency-Key is one header of 1 to {MAX_KEY_LENGTH} printable ASCII characters.");
         return Err(Error::invalid("Idempotency-Key", message));
     }
-    let mut digest = Context::new(&SHA256);
-    for part in [info.path.as_bytes(), b"?", info.query.as_bytes(), b"\n", body] {
-        digest.update(part);
-    }
-    Ok(Some(Once { key: key.to_owned(), fingerprint: URL_SAFE_NO_PAD.encode(digest.finish()) }))
+    let parts = [info.path.as_bytes(), info.query.as_bytes(), body];
+    let fingerprint = app.store.context().sealer.fingerprint(&parts);
+    Ok(Some(Once { key: key.to_owned(), fingerprint }))
 }
 
 fn finish(response: &mut Response, info: &RequestInfo) {

@@ -19,6 +19,7 @@ pub mod directory;
 pub mod hardware_oath;
 pub mod idempotency;
 pub mod methods;
+pub mod policy;
 pub mod reset;
 pub mod roles;
 pub mod tokens;

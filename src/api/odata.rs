@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use poem_openapi::{
-    Object,
+    ApiResponse, Object,
+    payload::Json,
     registry::{MetaSchema, MetaSchemaRef, Registry},
-    types::{ParseFromJSON, ToJSON, Type},
+    types::{MaybeUndefined, ParseFromJSON, ToJSON, Type},
 };
 use serde_json::Value;
 
@@ -100,6 +101,22 @@ impl<T: ToJSON> ToJSON for Entity<T> {
     }
 }
 
+/// A new object, and where it is from now on.
+#[derive(ApiResponse)]
+pub enum Created<T: Type + ToJSON + Send> {
+    /// Created.
+    #[oai(status = 201)]
+    Created(Json<Entity<T>>, #[oai(header = "Location")] String),
+}
+
+/// Nothing to tell but that it is done.
+#[derive(ApiResponse)]
+pub enum NoContent {
+    /// Done.
+    #[oai(status = 204)]
+    Done,
+}
+
 impl App {
     /// `{public url}/{version}/$metadata#{what}`.
     pub fn context(&self, info: &RequestInfo, what: &str) -> String {
@@ -117,6 +134,17 @@ pub fn authentication_context(user: &str, what: &str) -> String {
     // Characters that would end the quoted key or the fragment.
     let user = user.replace('%', "%25").replace('@', "%40").replace('#', "%23").replace('\'', "''");
     format!("users('{user}')/authentication/{what}")
+}
+
+/// A property of a PATCH that may be left out but has no empty state.
+pub fn not_null<T>(target: &str, value: MaybeUndefined<T>) -> Result<Option<T>> {
+    match value {
+        MaybeUndefined::Undefined => Ok(None),
+        MaybeUndefined::Value(value) => Ok(Some(value)),
+        MaybeUndefined::Null => {
+            Err(Error::invalid(target, format!("{target} cannot be null; leave it out to leave it as it is.")))
+        }
+    }
 }
 
 /// How much of a list is asked for, and where it goes on.
@@ -182,7 +210,10 @@ pub fn refuse_other_options(info: &RequestInfo, known: &[&str]) -> Result<()> {
             let name: String = name.chars().take(32).collect();
             return Err(Error::invalid(
                 name.clone(),
-                format!("The query option {name} is not supported here; supported: {}.", known.join(", ")),
+                format!(
+                    "The query option {name} is not supported here; supported: {}.",
+                    if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+                ),
             ));
         }
     }

@@ -1,10 +1,14 @@
 //! What every OData answer shares: contexts, pages, next links.
 
+use std::borrow::Cow;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use poem_openapi::{
     Object,
+    registry::{MetaSchema, MetaSchemaRef, Registry},
     types::{ParseFromJSON, ToJSON, Type},
 };
+use serde_json::Value;
 
 use super::intake::RequestInfo;
 use crate::{
@@ -34,6 +38,65 @@ impl<T: Type + ParseFromJSON + ToJSON> Page<T> {
     /// A collection that is never longer than one page.
     pub fn whole(context: String, value: Vec<T>) -> Self {
         Self { context, next_link: None, value }
+    }
+}
+
+/// One object as an answer of its own: the object's properties, and where their shape is described.
+#[derive(Debug)]
+pub struct Entity<T> {
+    context: String,
+    object: T,
+}
+
+impl<T> Entity<T> {
+    pub fn new(context: String, object: T) -> Self {
+        Self { context, object }
+    }
+}
+
+const CONTEXT: &str = "@odata.context";
+
+impl<T: Type> Type for Entity<T> {
+    const IS_REQUIRED: bool = true;
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        format!("Entity_{}", T::name()).into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        let context = MetaSchema {
+            description: Some("Where the shape of this answer is described."),
+            ..MetaSchema::new("string")
+        };
+        let envelope = MetaSchema {
+            required: vec![CONTEXT],
+            properties: vec![(CONTEXT, MetaSchemaRef::Inline(Box::new(context)))],
+            ..MetaSchema::new("object")
+        };
+        let both = vec![MetaSchemaRef::Inline(Box::new(envelope)), T::schema_ref()];
+        MetaSchemaRef::Inline(Box::new(MetaSchema { all_of: both, ..MetaSchema::ANY }))
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(std::iter::once(self))
+    }
+}
+
+impl<T: ToJSON> ToJSON for Entity<T> {
+    fn to_json(&self) -> Option<Value> {
+        let mut value = self.object.to_json()?;
+        value.as_object_mut()?.insert(CONTEXT.to_owned(), Value::String(self.context.clone()));
+        Some(value)
     }
 }
 

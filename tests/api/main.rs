@@ -3,4 +3,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod devices;
 mod errors;
+mod hardware_oath;
+mod import;
+mod oath_fixtures;
+mod software_oath;
+mod totp;

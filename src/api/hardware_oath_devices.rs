@@ -184,7 +184,7 @@ impl HardwareOathDevicesApi {
         operation_id = "createManyHardwareOathDevices"
     )]
     async fn create_many(&self, guard: Guard, info: RequestInfo, body: Json<BulkBody>) -> Result<AllCreated, Problem> {
-        let devices = Vec::<NewDevice>::try_from(body.0)?;
+        let devices = Vec::<NewDevice>::from(body.0);
         let attempt = Attempt::new(Activity::CREATE_DEVICE);
         let write = self.0.write(guard.0, attempt, move |tx, caller| inventory::create_many(tx, caller, &devices));
         let value = write.await?.into_iter().map(Into::into).collect();

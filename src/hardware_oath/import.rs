@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, io::Read, sync::Arc};
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::{
     WRITE, give,
@@ -28,6 +29,8 @@ use crate::{
 
 /// Rows of one file.
 pub const MAX_ROWS: usize = 100_000;
+/// Bytes of one file.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
 /// The longest field, in characters.
 const MAX_FIELD_LENGTH: usize = 1_000;
 /// Rows of one transaction: few enough that other writers hardly wait.
@@ -109,16 +112,21 @@ fn once_per_chunk(once: &Once, number: usize) -> Once {
 
 /// Reads the file. Rows that cannot be read are in the report; a file without the right header is refused whole.
 fn parse(reader: impl Read) -> Result<(Vec<Row>, ImportReport)> {
-    let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(reader);
-    let unreadable = |error: csv::Error| Error::invalid("file", format!("The file cannot be read: {}.", kind(&error)));
-    let columns = columns(csv.byte_headers().map_err(unreadable)?)?;
-    let (mut rows, mut report) = (Vec::new(), ImportReport::default());
+    let unreadable = |error: &dyn std::fmt::Display| refuse(format!("The file cannot be read: {error}."));
+    let mut file = Zeroizing::new(Vec::new());
+    reader.take(MAX_BYTES as u64 + 1).read_to_end(&mut file).map_err(|error| unreadable(&error))?;
+    if file.len() > MAX_BYTES {
+        return Err(refuse(format!("A file has at most {MAX_BYTES} bytes; split it.")));
+    }
+    let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(file.as_slice());
+    let columns = columns(csv.byte_headers().map_err(|error| unreadable(&error))?)?;
+    let (mut rows, mut report, mut lines) = (Vec::new(), ImportReport::default(), Lines::new(&file));
     for (index, record) in csv.byte_records().enumerate() {
         if index == MAX_ROWS {
-            return Err(Error::invalid("file", format!("A file has at most {MAX_ROWS} rows; split it.")));
+            return Err(refuse(format!("A file has at most {MAX_ROWS} rows; split it.")));
         }
-        let record = record.map_err(unreadable)?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let record = record.map_err(|error| unreadable(&error))?;
+        let line = lines.of_record_at(record.position().map_or(0, csv::Position::byte));
         match read_row(&columns, &record) {
             Ok(device) => rows.push(Row { line, device }),
             Err(reason) => report.fail(line, reason),
@@ -127,11 +135,36 @@ fn parse(reader: impl Read) -> Result<(Vec<Row>, ImportReport)> {
     Ok((rows, report))
 }
 
-/// What is wrong with the file, without its content.
-fn kind(error: &csv::Error) -> String {
-    match error.kind() {
-        csv::ErrorKind::Io(error) => error.to_string(),
-        _ => "it is no CSV".into(),
+fn refuse(message: String) -> Error {
+    Error::invalid("file", message)
+}
+
+/// Counts lines as an editor does. (The csv crate's own count names the blank line before a record, and in files with
+/// CRLF the line before it.)
+struct Lines<'a> {
+    file: &'a [u8],
+    offset: usize,
+    line: u64,
+}
+
+impl<'a> Lines<'a> {
+    fn new(file: &'a [u8]) -> Self {
+        Self { file, offset: 0, line: 1 }
+    }
+
+    /// The line of the first byte at or after `offset` that belongs to a record. Offsets never go down.
+    fn of_record_at(&mut self, offset: u64) -> u64 {
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        while let Some(byte) = self.file.get(self.offset) {
+            let is_break = matches!(byte, b'\n' | b'\r');
+            if self.offset >= offset && !is_break {
+                break;
+            }
+            self.offset += 1;
+            let is_first_half = *byte == b'\r' && self.file.get(self.offset) == Some(&b'\n');
+            self.line += u64::from(is_break && !is_first_half);
+        }
+        self.line
     }
 }
 
@@ -146,14 +179,14 @@ fn columns(header: &csv::ByteRecord) -> Result<Columns> {
         let name = name.trim_start_matches('\u{feff}').trim();
         let Some(known) = COLUMNS.into_iter().find(|column| column.eq_ignore_ascii_case(name)) else {
             let name: String = name.chars().filter(|char| !char.is_control()).take(64).collect();
-            return Err(Error::invalid("file", format!("The column '{name}' is not known. {}", expected())));
+            return Err(refuse(format!("The column '{name}' is not known. {}", expected())));
         };
         if columns.insert(known, index).is_some() {
-            return Err(Error::invalid("file", format!("The column '{known}' is there twice. {}", expected())));
+            return Err(refuse(format!("The column '{known}' is there twice. {}", expected())));
         }
     }
     match COLUMNS.into_iter().find(|column| !columns.contains_key(column)) {
-        Some(missing) => Err(Error::invalid("file", format!("The column '{missing}' is missing. {}", expected()))),
+        Some(missing) => Err(refuse(format!("The column '{missing}' is missing. {}", expected()))),
         None => Ok(columns),
     }
 }
@@ -346,10 +379,13 @@ mod tests {
             "{HEADER}\na@b,1,2234567abcdef2234567abcdef,60,C,K\na@b,2,2234567abcdef2234567abcdef,45,C,K\n\n\
              a@b,3\n\"a\n@b\",4,2234567abcdef2234567abcdef,30,C,K,extra\n,5,2234567abcdef2234567abcdef,30,C,K\n"
         );
-        let (rows, failed) = read(&file).unwrap();
+        for file in [&file, &file.replace("\n", "\r\n"), &file.replace('\n', "\r"), &format!("\u{feff}{file}")] {
+            let (_, failed) = read(file).unwrap();
+            assert_eq!(failed.iter().map(|row| row.line).collect::<Vec<_>>(), [3, 5, 6], "{file:?}");
+        }
+        let (rows, _) = read(&file).unwrap();
         assert_eq!(rows.iter().map(|row| row.serial_number.as_str()).collect::<Vec<_>>(), ["1", "5"]);
         assert_eq!(rows[1].assign_to, None);
-        assert_eq!(failed.iter().map(|row| row.line).collect::<Vec<_>>(), [3, 5, 6]);
         let (rows, failed) = read(format!("{HEADER}\n,1,\"{}", "A".repeat(5000))).unwrap();
         assert!(rows.is_empty());
         assert!(failed[0].reason.contains("'time interval'") || failed[0].reason.contains("quote"), "{failed:?}");

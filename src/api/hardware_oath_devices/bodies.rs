@@ -1,10 +1,14 @@
 //! What callers send about tokens of the inventory.
 
+use std::borrow::Cow;
+
 use poem_openapi::{
-    Enum, Object, Union,
-    types::{Example, MaybeUndefined},
+    Enum, Object,
+    registry::MetaSchemaRef,
+    types::{Example, MaybeUndefined, ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
 };
 use secrecy::SecretString;
+use serde_json::Value;
 
 use crate::{
     api::examples,
@@ -101,12 +105,46 @@ impl From<CreateBody> for NewDevice {
     }
 }
 
-/// 30 or 60, as a number or (as one of Microsoft's examples has it) as text.
-#[derive(Debug, Union)]
-#[oai(rename = "HardwareOathTimeInterval", one_of)]
-pub enum TimeInterval {
-    Number(i32),
-    Text(String),
+/// A number of seconds that may come as text too: one of Microsoft's examples of the bulk request sends it so.
+#[derive(Debug, Clone, Copy)]
+pub struct Seconds(i32);
+
+impl Type for Seconds {
+    const IS_REQUIRED: bool = true;
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        i32::name()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        i32::schema_ref()
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(std::iter::once(self))
+    }
+}
+
+impl ParseFromJSON for Seconds {
+    fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
+        let number = match value {
+            Some(Value::String(text)) => text.parse().map_err(|_| ParseError::custom("it is 30 or 60"))?,
+            other => i32::parse_from_json(other).map_err(ParseError::propagate)?,
+        };
+        Ok(Self(number))
+    }
+}
+
+impl ToJSON for Seconds {
+    fn to_json(&self) -> Option<Value> {
+        self.0.to_json()
+    }
 }
 
 /// A token of a bulk request.
@@ -124,35 +162,27 @@ pub struct BulkItem {
     model: String,
     #[oai(validator(max_length = 128))]
     secret_key: String,
-    time_interval_in_seconds: TimeInterval,
+    /// 30 or 60.
+    time_interval_in_seconds: Seconds,
     hash_function: Option<HashChoice>,
     #[oai(validator(max_length = 256))]
     display_name: Option<String>,
     assign_to: Option<AssignToBody>,
 }
 
-impl TryFrom<BulkItem> for NewDevice {
-    type Error = Error;
-
-    fn try_from(item: BulkItem) -> Result<Self> {
-        let BulkItem { content_id: _, time_interval_in_seconds, .. } = item;
-        let time_interval_in_seconds = match time_interval_in_seconds {
-            TimeInterval::Number(seconds) => seconds,
-            TimeInterval::Text(text) => text
-                .parse()
-                .map_err(|_| Error::invalid("timeIntervalInSeconds", "timeIntervalInSeconds is 30 or 60."))?,
-        };
-        Ok(CreateBody {
+impl From<BulkItem> for NewDevice {
+    fn from(item: BulkItem) -> Self {
+        CreateBody {
             serial_number: item.serial_number,
             manufacturer: item.manufacturer,
             model: item.model,
             secret_key: item.secret_key,
-            time_interval_in_seconds,
+            time_interval_in_seconds: item.time_interval_in_seconds.0,
             hash_function: item.hash_function,
             display_name: item.display_name,
             assign_to: item.assign_to,
         }
-        .into())
+        .into()
     }
 }
 
@@ -176,7 +206,7 @@ impl Example for BulkBody {
             manufacturer: "Thales".into(),
             model: "OTP 110 Token".into(),
             secret_key: "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ".into(),
-            time_interval_in_seconds: TimeInterval::Number(30),
+            time_interval_in_seconds: Seconds(30),
             hash_function: Some(HashChoice::Sha1),
             display_name: None,
             assign_to: None,
@@ -185,12 +215,9 @@ impl Example for BulkBody {
     }
 }
 
-impl TryFrom<BulkBody> for Vec<NewDevice> {
-    type Error = Error;
-
-    fn try_from(body: BulkBody) -> Result<Self> {
-        let BulkBody { context: _, value } = body;
-        value.into_iter().map(NewDevice::try_from).collect()
+impl From<BulkBody> for Vec<NewDevice> {
+    fn from(body: BulkBody) -> Self {
+        body.value.into_iter().map(Into::into).collect()
     }
 }
 

@@ -116,6 +116,10 @@ fn refuse(message: impl Into<String>) -> Error {
 }
 
 async fn prepare(request: &mut Request, info: &mut RequestInfo) -> Result<(), Error> {
+    // No name holds one, and the two databases disagree about it.
+    if info.path.contains("%00") || info.query.contains("%00") {
+        return Err(refuse("The address must not contain %00."));
+    }
     // The same routes serve both versions.
     if info.version == "beta" {
         let rest = request.uri().path_and_query().map_or("", |whole| whole.as_str()).trim_start_matches("/beta");

@@ -3,4 +3,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod emails;
 mod errors;
+mod methods;
+mod passes;
+mod phones;
+mod policies;
+mod preferences;
+mod requirements;
+mod reset;

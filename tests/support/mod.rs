@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "every test binary uses its own part")]
 
 pub mod postgres;
+pub mod seed;
 
 use std::net::SocketAddr;
 

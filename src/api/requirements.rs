@@ -14,6 +14,7 @@ use super::{
     intake::RequestInfo,
     odata::{Entity, NoContent, authentication_context, not_null, refuse_other_options},
     problem::Problem,
+    strict_json::text,
 };
 use crate::{
     app::{App, Attempt},
@@ -105,7 +106,7 @@ impl From<Standing> for RequirementsView {
 struct OptOutPatch {
     /// False or null: no longer opted out, and the rest does not matter.
     is_opted_out: MaybeUndefined<bool>,
-    #[oai(nullable)]
+    #[oai(nullable, deserialize_with = "text")]
     reason: Option<String>,
     /// At most 365 days from now.
     #[oai(nullable)]

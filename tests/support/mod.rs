@@ -6,6 +6,7 @@
 
 pub mod database;
 pub mod postgres;
+pub mod seed;
 
 use std::net::SocketAddr;
 

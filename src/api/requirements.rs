@@ -124,7 +124,8 @@ struct RequirementsPatch {
 
 impl Example for RequirementsPatch {
     fn example() -> Self {
-        Self { per_user_mfa_state: MfaStateName::Enforced.into(), mfa_opt_out: MaybeUndefined::Null }
+        let opt_out = OptOutPatch { is_opted_out: false.into(), reason: None, expiration_date_time: None };
+        Self { per_user_mfa_state: MfaStateName::Enforced.into(), mfa_opt_out: opt_out.into() }
     }
 }
 

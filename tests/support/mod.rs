@@ -17,6 +17,7 @@ use rekey::{
     config::DatabaseUrl,
     id::{ApplicationId, TenantId, UserId},
     seal::Sealer,
+    server::Options,
     store::{
         Context, Store, applications, applications::Application, keys, tenants, tenants::Tenant, users, users::User,
     },
@@ -58,6 +59,10 @@ pub struct TestApp {
 
 impl TestApp {
     pub async fn start(backend: Backend) -> Self {
+        Self::start_with(backend, Options::default()).await
+    }
+
+    pub async fn start_with(backend: Backend, options: Options) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = match backend {
             Backend::Sqlite => DatabaseUrl::Sqlite(folder.path().join("rekey.db")),
@@ -71,7 +76,7 @@ impl TestApp {
         let base = format!("http://{address}");
         let app = App::new(store, &base);
         let (stop, stopped) = oneshot::channel();
-        tokio::spawn(rekey::server::serve(acceptor, app.clone(), rekey::server::Options::default(), async move {
+        tokio::spawn(rekey::server::serve(acceptor, app.clone(), options, async move {
             let _ = stopped.await;
         }));
         let mut this = Self {

@@ -18,10 +18,13 @@ use crate::{
 /// How long open requests may take to finish after the signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// Without it browsers ask for /favicon.ico, which is not there.
+const NO_ICON: &str = r#"<head><link rel="icon" href="data:,">"#;
+
 /// All routes behind all middleware.
 pub fn endpoint(app: &App) -> impl Endpoint + use<> {
     let service = api::service(app);
-    let docs = service.swagger_ui_html();
+    let docs = service.swagger_ui_html().replacen("<head>", NO_ICON, 1);
     let document = service.spec();
     Route::new()
         .at("/healthz", get(healthz))

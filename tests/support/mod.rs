@@ -4,7 +4,9 @@
 //! once per test process. `REKEY_TEST_POSTGRES=required` makes missing binaries a failure instead of a skip.
 #![allow(dead_code, reason = "every test binary uses its own part")]
 
+pub mod document;
 pub mod postgres;
+pub mod process;
 
 use std::net::SocketAddr;
 
@@ -32,11 +34,15 @@ pub enum Backend {
     Postgres,
 }
 
+/// SQLite always, PostgreSQL when it is there.
+pub fn backends() -> Vec<Backend> {
+    std::iter::once(Backend::Sqlite).chain(postgres::cluster().map(|_| Backend::Postgres)).collect()
+}
+
 /// Runs the test on every backend that is there.
 pub async fn on_each_backend(test: impl AsyncFn(TestApp)) {
-    test(TestApp::start(Backend::Sqlite).await).await;
-    if postgres::cluster().is_some() {
-        test(TestApp::start(Backend::Postgres).await).await;
+    for backend in backends() {
+        test(TestApp::start(backend).await).await;
     }
 }
 
@@ -55,6 +61,14 @@ pub struct TestApp {
 
 impl TestApp {
     pub async fn start(backend: Backend) -> Self {
+        let mut this = Self::empty(backend).await;
+        this.tenant = this.new_tenant("contoso.example").await;
+        this.token = this.token_with(&this.tenant, &rekey::access::known_permissions()).await;
+        this
+    }
+
+    /// A server without a tenant, for data that brings its own.
+    pub async fn empty(backend: Backend) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = match backend {
             Backend::Sqlite => DatabaseUrl::Sqlite(folder.path().join("rekey.db")),
@@ -71,7 +85,7 @@ impl TestApp {
         tokio::spawn(rekey::server::serve(acceptor, app.clone(), async move {
             let _ = stopped.await;
         }));
-        let mut this = Self {
+        Self {
             app,
             backend,
             base,
@@ -80,10 +94,7 @@ impl TestApp {
             token: String::new(),
             folder,
             stop: Some(stop),
-        };
-        this.tenant = this.new_tenant("contoso.example").await;
-        this.token = this.token_with(&this.tenant, &rekey::access::known_permissions()).await;
-        this
+        }
     }
 
     pub async fn new_tenant(&self, domain: &str) -> TenantId {

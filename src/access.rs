@@ -130,6 +130,7 @@ pub enum Action {
     ReadPolicies,
     WriteSecurityDefaults,
     ReadAuditLogs,
+    WriteApplications,
 }
 
 /// What one action takes: any of the permissions of an application, or any of the roles of a user.
@@ -279,6 +280,7 @@ fn rule(action: Action) -> Rule {
             &[SecurityAdministrator, AuthenticationPolicyAdministrator, GlobalAdministrator],
             false,
         ),
+        Action::WriteApplications => directory(&["Application.ReadWrite.All"], &[GlobalAdministrator], false),
         Action::ReadAuditLogs => directory(
             &["AuditLog.Read.All"],
             &[ReportsReader, SecurityReader, SecurityAdministrator, GlobalReader, GlobalAdministrator],

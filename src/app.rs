@@ -5,12 +5,15 @@ use std::sync::Arc;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    access::{self, Caller},
+    access::{self, Caller, Origin},
     audit::{self, Activity, Entry, Target},
     error::{Error, Result},
     idempotency,
     store::{Store, Tx, users},
-    tokens::{Claims, Issuer, VerifiedTokens},
+    tokens::{
+        Claims, Issuer, VerifiedTokens,
+        client_credentials::{self, Granted, Refusal, Refused, TokenRequest},
+    },
 };
 
 #[derive(Clone)]
@@ -53,6 +56,33 @@ impl App {
         self.store.read(move |tx| tokens.verify(tx, &issuer, &token)).await
     }
 
+    /// Answers a token request; refusals of a known application are recorded in its tenant's audit log.
+    pub async fn obtain_token(&self, request: TokenRequest, origin: Origin) -> Result<Result<Granted, Refusal>> {
+        let issuer = self.issuer.clone();
+        let outcome = self.store.read(move |tx| {
+            let outcome = client_credentials::obtain(tx, &issuer, &request)?;
+            // Asked here already, so that a guesser does not keep the writer busy.
+            let record = match &outcome {
+                Err(Refused { application: Some(application), .. }) => {
+                    client_credentials::is_worth_recording(tx, application)?
+                }
+                _ => false,
+            };
+            Ok((outcome, record))
+        });
+        match outcome.await? {
+            (Ok(granted), _) => Ok(Ok(granted)),
+            (Err(Refused { refusal, application: Some(application) }), true) => {
+                let tenant = application.tenant_id.clone();
+                let write =
+                    move |tx: &mut Tx<'_>| client_credentials::record_refusal(tx, &application, &origin, refusal);
+                self.store.write(&tenant, write).await?;
+                Ok(Err(refusal))
+            }
+            (Err(refused), _) => Ok(Err(refused.refusal)),
+        }
+    }
+
     /// Runs a rule that only reads.
     pub async fn read<T, F>(&self, caller: Caller, f: F) -> Result<T>
     where
@@ -80,6 +110,9 @@ impl App {
     }
 }
 
+/// How much of the name of a user who does not exist is recorded, in characters.
+const MAX_NAMED_LENGTH: usize = 256;
+
 fn record_refusal(tx: &mut Tx<'_>, caller: &Caller, attempt: &Attempt, message: &str) -> Result<()> {
     let actor = access::identify(tx, caller)?;
     let user = match &attempt.user {
@@ -88,7 +121,11 @@ fn record_refusal(tx: &mut Tx<'_>, caller: &Caller, attempt: &Attempt, message: 
     };
     let target = match (user, &attempt.user) {
         (Some(user), _) => Target::user(&user),
-        (None, Some(named)) => Target { kind: "User", display_name: Some(named.clone()), ..Target::default() },
+        (None, Some(named)) => {
+            // Whatever the caller put into the path: bounded, and nothing that a database refuses.
+            let named = named.chars().filter(|character| !character.is_control()).take(MAX_NAMED_LENGTH).collect();
+            Target { kind: "User", display_name: Some(named), ..Target::default() }
+        }
         (None, None) => Target { kind: "Other", ..Target::default() },
     };
     audit::record(tx, &actor, Entry::failure(attempt.activity, target, message)).map(drop)

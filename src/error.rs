@@ -73,6 +73,14 @@ impl Error {
         Self::Invalid { area: Area::Directory, target: Some(target.into()), message: message.into() }
     }
 
+    /// The same refusal with the code of Graph's directory service.
+    pub fn in_directory(self) -> Self {
+        match self {
+            Self::Invalid { target, message, .. } => Self::Invalid { area: Area::Directory, target, message },
+            other => other,
+        }
+    }
+
     pub fn unauthenticated(message: impl Into<String>) -> Self {
         Self::Unauthenticated { message: message.into() }
     }
@@ -95,6 +103,23 @@ impl Error {
 
     pub fn unavailable(context: impl fmt::Display) -> Self {
         Self::Unavailable { context: context.to_string() }
+    }
+
+    /// What went wrong, in words for whoever sits at the command line (who may see the context of a fault).
+    pub fn message(&self) -> String {
+        match self {
+            Self::Invalid { message, .. }
+            | Self::Unauthenticated { message }
+            | Self::Denied { message, .. }
+            | Self::Conflict { message, .. }
+            | Self::Unprocessable { message } => message.clone(),
+            Self::NotFound { what, .. } => format!("'{what}' does not exist."),
+            Self::TooLarge { .. }
+            | Self::UnsupportedEncoding { .. }
+            | Self::Unavailable { .. }
+            | Self::Contended
+            | Self::Internal { .. } => self.to_string(),
+        }
     }
 
     /// True for faults of the database or of ours, after which a transaction cannot be trusted any more.

@@ -13,6 +13,7 @@ pub mod store;
 // Floor 2: rules. Plain synchronous functions over a transaction; no HTTP, no SQL.
 pub mod access;
 pub mod app;
+pub mod applications;
 pub mod audit;
 pub mod demo;
 pub mod directory;
@@ -21,8 +22,11 @@ pub mod idempotency;
 pub mod methods;
 pub mod reset;
 pub mod roles;
+pub mod tenants;
 pub mod tokens;
+pub mod worker;
 // Floor 3: HTTP.
 pub mod api;
 // Above all.
+pub mod cli;
 pub mod server;

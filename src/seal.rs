@@ -11,6 +11,7 @@ use std::{
     sync::Arc,
 };
 
+use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chacha20poly1305::{
     Key, KeyInit, XChaCha20Poly1305, XNonce,
@@ -43,6 +44,7 @@ pub enum KeySource {
 pub struct Sealer {
     keys: Arc<BTreeMap<String, XChaCha20Poly1305>>,
     current: String,
+    derivation: hmac::Key,
 }
 
 impl std::fmt::Debug for Sealer {
@@ -70,6 +72,7 @@ impl Sealer {
     fn from_text(text: &str) -> Result<Self> {
         let mut keys = BTreeMap::new();
         let mut current = None;
+        let mut derivation = None;
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let malformed = || Error::internal("a sealing key must be written as id:64 hex digits");
             let (id, hex) = line.split_once(':').ok_or_else(malformed)?;
@@ -81,9 +84,17 @@ impl Sealer {
             let key = Key::try_from(bytes.as_slice()).map_err(|_| malformed())?;
             keys.insert(id.to_owned(), XChaCha20Poly1305::new(&key));
             current.get_or_insert_with(|| id.to_owned());
+            derivation.get_or_insert_with(|| hmac::Key::new(hmac::HMAC_SHA256, &bytes));
         }
-        let current = current.ok_or_else(|| Error::internal("the sealing key file holds no key"))?;
-        Ok(Self { keys: Arc::new(keys), current })
+        match (current, derivation) {
+            (Some(current), Some(derivation)) => Ok(Self { keys: Arc::new(keys), current, derivation }),
+            _ => Err(Error::internal("the sealing key file holds no key")),
+        }
+    }
+
+    /// A secret of this installation, the same whenever it is asked for: HMAC-SHA-256 of the label, base64url.
+    pub fn derive(&self, label: &str) -> SecretString {
+        URL_SAFE_NO_PAD.encode(hmac::sign(&self.derivation, label.as_bytes())).into()
     }
 
     /// Seals `secret` for the row named by `place`. The answer is text: `keyId.base64url(nonce || ciphertext)`.

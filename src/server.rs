@@ -1,46 +1,64 @@
 //! The HTTP server: routes, middleware, graceful shutdown.
 
-use std::{io, time::Duration};
+mod connections;
 
+use std::{future, io};
+
+use hyper::body::Bytes;
 use poem::{
-    Endpoint, EndpointExt, IntoResponse, Route, Server, get, handler,
+    Endpoint, EndpointExt, IntoResponse, Response, Route, get, handler,
     http::StatusCode,
     listener::{Acceptor, Listener, TcpListener},
     middleware::{AddData, CatchPanic},
-    web::{Data, Html},
+    web::Data,
 };
 
 use crate::{
-    api::{self, intake::Intake},
+    api::{
+        self,
+        intake::Intake,
+        observe::{self, Metrics},
+        problem::{Panicked, Problem},
+    },
     app::App,
 };
 
-/// How long open requests may take to finish after the signal to stop.
-const GRACE: Duration = Duration::from_secs(10);
+/// How the server shows itself, beyond its main address.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// An address of its own for `/metrics`, as `host:port`; otherwise `/metrics` stands on the main address.
+    pub metrics_listen: Option<String>,
+}
 
 /// Without it browsers ask for /favicon.ico, which is not there.
 const NO_ICON: &str = r#"<head><link rel="icon" href="data:,">"#;
 
 /// All routes behind all middleware.
-pub fn endpoint(app: &App) -> impl Endpoint + use<> {
+fn endpoint(app: &App, options: &Options, metrics: &Metrics) -> impl Endpoint<Output = Response> + use<> {
     let service = api::service(app);
-    let docs = service.swagger_ui_html().replacen("<head>", NO_ICON, 1);
     let document = service.spec();
-    Route::new()
+    let intake = Intake { app: app.clone(), metrics: metrics.clone(), allowed: api::allowed_methods(&document) };
+    let mut routes = Route::new()
         .at("/healthz", get(healthz))
         .at("/readyz", get(readyz))
-        .at("/docs", poem::endpoint::make_sync(move |_| page(docs.clone())))
-        .at("/openapi.json", poem::endpoint::make_sync(move |_| document.clone().with_content_type("application/json")))
-        .nest("/", service)
-        .with(AddData::new(app.clone()))
-        .with(CatchPanic::new())
-        .with(Intake(app.clone()))
+        .at("/docs", get(fixed("text/html; charset=utf-8", service.swagger_ui_html().replacen("<head>", NO_ICON, 1))))
+        .at("/openapi.json", get(fixed("application/json", document)))
+        .nest("/", service);
+    if options.metrics_listen.is_none() {
+        routes = routes.at("/metrics", get(numbers(metrics)));
+    }
+    routes.with(AddData::new(app.clone())).with(CatchPanic::new().with_handler(Panicked)).with(intake)
 }
 
 /// Nothing a page of ours needs comes from anywhere else, and the browser shall hold us to it.
-fn page(html: String) -> impl IntoResponse {
-    const POLICY: &str = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
-    Html(html).with_header("content-security-policy", POLICY)
+const PAGE_POLICY: &str = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+
+/// A text that is the same for everybody and kept once.
+fn fixed(content_type: &'static str, text: String) -> impl Endpoint<Output = Response> {
+    let text = Bytes::from(text);
+    poem::endpoint::make_sync(move |_| {
+        Response::builder().content_type(content_type).header("content-security-policy", PAGE_POLICY).body(text.clone())
+    })
 }
 
 /// The process runs.
@@ -51,19 +69,42 @@ fn healthz() -> &'static str {
 
 /// The process runs and its database answers.
 #[handler]
-async fn readyz(Data(app): Data<&App>) -> poem::Response {
+async fn readyz(Data(app): Data<&App>) -> Response {
     match app.store.read(|_| Ok(())).await {
         Ok(()) => "ready".into_response(),
         Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }
 
+/// The numbers in Prometheus's text format.
+fn numbers(metrics: &Metrics) -> impl Endpoint<Output = Response> + use<> {
+    let metrics = metrics.clone();
+    poem::endpoint::make_sync(move |_| {
+        let text = metrics.to_text().map_err(Problem)?;
+        Ok::<_, poem::Error>(Response::builder().content_type(observe::TEXT_FORMAT).body(text))
+    })
+}
+
 /// A listener that has its port already, so that the caller can learn a port chosen by the system.
-pub async fn bind(address: &str) -> io::Result<impl Acceptor> {
+pub async fn bind(address: &str) -> io::Result<impl Acceptor + use<>> {
     TcpListener::bind(address.to_owned()).into_acceptor().await
 }
 
 /// Serves until `stop` is done, then lets open requests finish.
-pub async fn serve(acceptor: impl Acceptor + 'static, app: App, stop: impl Future<Output = ()>) -> io::Result<()> {
-    Server::new_with_acceptor(acceptor).run_with_graceful_shutdown(endpoint(&app), stop, Some(GRACE)).await
+pub async fn serve(
+    acceptor: impl Acceptor + 'static,
+    app: App,
+    options: Options,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let metrics = Metrics::new(app.store.collectors()).map_err(io::Error::other)?;
+    let serving =
+        connections::serve(acceptor, endpoint(&app, &options, &metrics), Some(metrics.connections.clone()), stop);
+    let Some(address) = &options.metrics_listen else { return serving.await };
+    let side = Route::new().at("/metrics", get(numbers(&metrics))).map_to_response();
+    let side = connections::serve(bind(address).await?, side, None, future::pending());
+    tokio::select! {
+        done = serving => done,
+        failed = side => failed,
+    }
 }

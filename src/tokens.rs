@@ -1,5 +1,7 @@
 //! Access tokens: our own issuer, one key per tenant, ES256 (RFC 7518), OAuth 2.0 client credentials (RFC 6749).
 
+pub mod client_credentials;
+
 use std::sync::Arc;
 
 use aws_lc_rs::{
@@ -27,6 +29,8 @@ use crate::{
 
 /// How long an access token lives, in seconds; Graph's own number.
 pub const LIFETIME_SECONDS: i64 = 3599;
+/// How far the clocks of replicas may be apart, in seconds.
+const CLOCK_SKEW_SECONDS: i64 = 300;
 /// Verified tokens that are remembered by their hash, because checking a signature is dear.
 const REMEMBERED_TOKENS: usize = 10_000;
 /// No token of ours is longer, in bytes.
@@ -164,10 +168,9 @@ impl VerifiedTokens {
         }
         let unverified = unverified_claims(token).ok_or_else(malformed)?;
         let key_id = header.kid.ok_or_else(malformed)?;
-        let key = match keys::find_public(tx, &unverified.tid, &key_id)? {
-            Some(key) => key,
-            None => return Err(refused("The access token is signed with an unknown key.")),
-        };
+        let key = keys::find_public(tx, &unverified.tid, &key_id)?
+            .filter(|key| is_usable(key, tx.now()))
+            .ok_or_else(|| refused("The access token is signed with an unknown key."))?;
         let point = key.point()?;
         let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..]));
         let decoding = DecodingKey::from_ec_components(&x, &y).map_err(Error::internal)?;
@@ -183,7 +186,11 @@ impl VerifiedTokens {
         if claims.exp <= now {
             return Err(refused("The access token has expired."));
         }
-        if claims.nbf > now + 300 {
+        // None of ours lives longer; and a retired key must not be of use to whoever has it.
+        if claims.exp.saturating_sub(claims.iat) > LIFETIME_SECONDS {
+            return Err(refused("The access token lives too long."));
+        }
+        if claims.nbf > now + CLOCK_SKEW_SECONDS {
             return Err(refused("The access token is not valid yet."));
         }
         let claims = Arc::new(claims);
@@ -236,15 +243,23 @@ pub fn secret_of(
     (secret, record)
 }
 
-/// The secret of the application that `shown` is, compared in constant time; expired ones do not count.
-pub fn matching_secret<'a>(
-    application: &'a Application,
-    shown: &SecretString,
-    now: Timestamp,
-) -> Option<&'a ApplicationSecret> {
+/// The secret of the application that `shown` is, compared in constant time, whether or not it has expired.
+pub fn shown_secret<'a>(application: &'a Application, shown: &SecretString) -> Option<&'a ApplicationSecret> {
     let digest = URL_SAFE_NO_PAD.encode(sha256(shown.expose_secret().as_bytes()));
-    let valid = application.secrets.iter().filter(|secret| secret.end_date_time > now);
-    valid
-        .into_iter()
-        .find(|secret| constant_time::verify_slices_are_equal(secret.digest.as_bytes(), digest.as_bytes()).is_ok())
+    let is_shown = |secret: &&ApplicationSecret| {
+        constant_time::verify_slices_are_equal(secret.digest.as_bytes(), digest.as_bytes()).is_ok()
+    };
+    application.secrets.iter().find(is_shown)
+}
+
+/// The tenant's keys that a token may be signed with now: the current one, and those that were retired so recently
+/// that one of their tokens may still live.
+fn usable_keys(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<Vec<keys::PublicKey>> {
+    let now = tx.now();
+    Ok(keys::list_public(tx, tenant)?.into_iter().filter(|key| is_usable(key, now)).collect())
+}
+
+/// A process learns of a new key within [`keys::MEMORY_SECONDS`] and signs with the old one until then.
+fn is_usable(key: &keys::PublicKey, now: Timestamp) -> bool {
+    key.retired_at.is_none_or(|at| now < at.plus_seconds(LIFETIME_SECONDS + keys::MEMORY_SECONDS))
 }

@@ -45,8 +45,9 @@ const IDENTIFYING: &[&str] = &[
 
 /// A server whose tenant holds everything that the document's examples name.
 async fn seeded(backend: Backend) -> TestApp {
-    let app = TestApp::start(backend).await;
-    new_user(&app, "Adele Vance", demo::EXAMPLE_USER).await;
+    let mut app = TestApp::empty(backend).await;
+    app.tenant = demo::seed(&app.app).await.unwrap().tenant_id;
+    app.token = app.token_with(&app.tenant, &known_permissions()).await;
     app
 }
 

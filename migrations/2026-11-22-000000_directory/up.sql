@@ -87,6 +87,7 @@ CREATE TABLE methods (
     last_used_at BIGINT,
     PRIMARY KEY (tenant_id, user_id, method_id)
 );
+CREATE INDEX methods_unfinished ON methods (pending_until) WHERE pending_until IS NOT NULL;
 CREATE UNIQUE INDEX methods_sms_sign_in ON methods (tenant_id, sms_sign_in_number) WHERE sms_sign_in_number IS NOT NULL;
 
 CREATE TABLE hardware_oath_devices (

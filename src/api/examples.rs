@@ -3,6 +3,8 @@
 
 use crate::{
     demo,
+    directory::role_assignments,
+    id::UserId,
     methods::{email, password, phone::PhoneType},
     roles::Role,
 };
@@ -20,6 +22,16 @@ pub fn new_hire() -> String {
 /// A user who was deleted and can be restored.
 pub fn deleted_user() -> String {
     demo::id("deleted user")
+}
+
+/// A user who was deleted and can be removed for good.
+pub fn purgeable_user() -> String {
+    demo::id("purgeable user")
+}
+
+/// A user who may be deleted.
+pub fn leaver() -> String {
+    demo::LEAVER.into()
 }
 
 pub fn password() -> String {
@@ -77,4 +89,28 @@ pub fn audit_event() -> String {
 /// The role that an example user holds.
 pub fn role() -> String {
     Role::AuthenticationAdministrator.as_str().into()
+}
+
+/// That user.
+pub fn administrator() -> String {
+    demo::id("administrator")
+}
+
+/// The assignment of that role to that user.
+pub fn role_assignment() -> String {
+    role_assignments::id(&role(), &UserId::new(administrator()))
+}
+
+/// The tenant of most examples, by its domain.
+pub fn tenant() -> String {
+    demo::EXAMPLE_TENANT.into()
+}
+
+/// The application whose id and secret `rekey serve --demo` prints.
+pub fn application() -> String {
+    demo::id("application")
+}
+
+pub fn authorization_endpoint() -> String {
+    format!("https://localhost:8443/{}/oauth2/v2.0/authorize", demo::EXAMPLE_TENANT)
 }

@@ -4,7 +4,10 @@
 use poem::{Request, http::StatusCode};
 use poem_openapi::{OAuthScopes, SecurityScheme, auth::Bearer};
 
-use super::{intake::RequestInfo, problem::Problem};
+use super::{
+    intake::{CallerNote, RequestInfo},
+    problem::Problem,
+};
 use crate::{access::Caller, app::App};
 
 #[derive(OAuthScopes)]
@@ -30,5 +33,7 @@ async fn check(request: &Request, bearer: Bearer) -> poem::Result<Caller> {
         return Err(poem::Error::from_status(StatusCode::INTERNAL_SERVER_ERROR));
     };
     let claims = app.verify_token(bearer.token).await.map_err(Problem)?;
-    Ok(claims.caller(info.origin.clone(), info.once.clone()).map_err(Problem)?)
+    let caller = claims.caller(info.origin.clone(), info.once.clone()).map_err(Problem)?;
+    info.note(CallerNote { tenant: caller.tenant.clone(), caller: caller.id().to_owned() });
+    Ok(caller)
 }

@@ -3,19 +3,33 @@
 //! JSON bodies are read strictly here, once for all operations: bounded, UTF-8, no duplicate keys. OData annotations
 //! (`@odata.type` and the like), which Graph's own clients put into every object, are taken out.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
 use aws_lc_rs::digest::{Context, SHA256};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use poem::{
-    Endpoint, FromRequest, IntoResponse, Middleware, Request, RequestBody, Response,
+    Endpoint, FromRequest, IntoResponse, Middleware, PathPattern, Request, RequestBody, Response,
+    error::{MethodNotAllowedError, ReadBodyError},
     http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
 };
+use poem_openapi::OperationId;
+use tokio::time::timeout;
 
-use super::{problem, strict_json};
+use super::{
+    observe::Metrics,
+    problem::{self, Panicked},
+    strict_json,
+};
 use crate::{
     access::Origin,
     app::App,
     clock::Timestamp,
     error::{Area, Error},
+    id::TenantId,
     idempotency::{MAX_KEY_LENGTH, Once},
 };
 
@@ -23,6 +37,11 @@ use crate::{
 const MAX_BODY: usize = 64 * 1024;
 /// The largest body of an import, in bytes.
 const MAX_IMPORT_BODY: usize = 16 * 1024 * 1024;
+/// How long the body of a request may take to arrive.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
+const IMPORT_PATIENCE: Duration = Duration::from_secs(120);
+/// The longest path and query, in bytes.
+const MAX_URI: usize = 16 * 1024;
 /// The longest caller's header that is kept, in characters.
 const MAX_HEADER: usize = 256;
 
@@ -43,6 +62,23 @@ pub struct RequestInfo {
     pub once: Option<Once>,
     /// `Prefer: return=minimal`.
     pub prefers_minimal: bool,
+    /// Who turned out to call, for the log.
+    pub caller: Arc<OnceLock<CallerNote>>,
+}
+
+/// Whose token a request carries.
+#[derive(Debug)]
+pub struct CallerNote {
+    pub tenant: TenantId,
+    /// The application's or user's id.
+    pub caller: String,
+}
+
+impl RequestInfo {
+    /// Keeps who calls for the log; the first word counts.
+    pub fn note(&self, note: CallerNote) {
+        let _ = self.caller.set(note);
+    }
 }
 
 impl<'a> FromRequest<'a> for RequestInfo {
@@ -52,35 +88,62 @@ impl<'a> FromRequest<'a> for RequestInfo {
 }
 
 /// The middleware.
-pub struct Intake(pub App);
+pub struct Intake {
+    pub app: App,
+    pub metrics: Metrics,
+    /// What `Allow` says, by route pattern.
+    pub allowed: HashMap<String, HeaderValue>,
+}
 
 impl<E: Endpoint> Middleware<E> for Intake {
     type Output = IntakeEndpoint<E>;
 
     fn transform(&self, inner: E) -> Self::Output {
-        IntakeEndpoint { inner, app: self.0.clone() }
+        let allowed = Arc::new(self.allowed.clone());
+        IntakeEndpoint { inner, app: self.app.clone(), metrics: self.metrics.clone(), allowed }
     }
 }
 
 pub struct IntakeEndpoint<E> {
     inner: E,
     app: App,
+    metrics: Metrics,
+    allowed: Arc<HashMap<String, HeaderValue>>,
 }
 
 impl<E: Endpoint> Endpoint for IntakeEndpoint<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let started = Instant::now();
+        let method = request.method().clone();
         let mut info = describe(&self.app, &request);
-        let outcome = match prepare(&mut request, &mut info).await {
+        let mut outcome = match prepare(&mut request, &mut info).await {
             Ok(()) => {
                 request.set_data(info.clone());
                 self.inner.call(request).await.map(IntoResponse::into_response)
             }
-            Err(error) => Err(problem::Problem(error).into()),
+            Err(error) => Err(error),
         };
+        if outcome.as_ref().is_ok_and(|response| response.data::<Panicked>().is_some()) {
+            outcome = Err(problem::Problem(Error::internal("a handler panicked")).into());
+        }
+        let (route, operation) = match &outcome {
+            Ok(response) => (response.data::<PathPattern>(), response.data::<OperationId>()),
+            Err(error) => (error.data::<PathPattern>(), error.data::<OperationId>()),
+        };
+        let (route, operation) = (route.cloned(), operation.copied());
         let mut response = outcome.unwrap_or_else(|error| problem::respond(error, &info));
+        let route = route.as_ref().map(|pattern| &*pattern.0);
+        if let Some(operation) = operation {
+            response.set_data(operation);
+        }
+        if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            let allowed = route.and_then(|route| self.allowed.get(route)).cloned();
+            response.headers_mut().insert(header::ALLOW, allowed.unwrap_or(HeaderValue::from_static("GET, HEAD")));
+        }
         finish(&mut response, &info);
+        self.metrics.note(&method, route, &response, &info, started.elapsed());
         Ok(response)
     }
 }
@@ -108,6 +171,7 @@ fn describe(app: &App, request: &Request) -> RequestInfo {
         prefers_minimal: request.header("prefer").is_some_and(|prefer| {
             prefer.split([',', ';']).any(|part| part.trim().eq_ignore_ascii_case("return=minimal"))
         }),
+        caller: Arc::default(),
     }
 }
 
@@ -115,44 +179,61 @@ fn refuse(message: impl Into<String>) -> Error {
     Error::Invalid { area: Area::Methods, target: None, message: message.into() }
 }
 
-async fn prepare(request: &mut Request, info: &mut RequestInfo) -> Result<(), Error> {
+async fn prepare(request: &mut Request, info: &mut RequestInfo) -> poem::Result<()> {
+    // CONNECT names a host instead of a path; this is no proxy.
+    let Some(whole) = request.uri().path_and_query().filter(|_| request.method() != Method::CONNECT) else {
+        return Err(MethodNotAllowedError.into());
+    };
+    if whole.as_str().len() > MAX_URI {
+        return Err(poem::Error::from_status(StatusCode::URI_TOO_LONG));
+    }
     // The same routes serve both versions.
-    if info.version == "beta" {
-        let rest = request.uri().path_and_query().map_or("", |whole| whole.as_str()).trim_start_matches("/beta");
-        *request.uri_mut() = format!("/v1.0{rest}").parse::<Uri>().map_err(|_| refuse("The path cannot be read."))?;
+    if let Some(rest) = whole.as_str().strip_prefix("/beta/") {
+        let uri = format!("/v1.0/{rest}").parse::<Uri>();
+        *request.uri_mut() = uri.map_err(|_| problem::Problem(refuse("The path cannot be read.")))?;
     }
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
         return Ok(());
     }
     let body = read_body(request, info).await?;
-    info.once = once(request, info, &body)?;
+    info.once = once(request, info, &body).map_err(problem::Problem)?;
     request.set_body(body);
     Ok(())
 }
 
-async fn read_body(request: &mut Request, info: &RequestInfo) -> Result<Vec<u8>, Error> {
+async fn read_body(request: &mut Request, info: &RequestInfo) -> poem::Result<Vec<u8>> {
     if let Some(encoding) =
         request.header("content-encoding").filter(|encoding| !encoding.eq_ignore_ascii_case("identity"))
     {
-        return Err(Error::UnsupportedEncoding { encoding: encoding.chars().take(32).collect() });
+        let encoding = encoding.chars().take(32).collect();
+        return Err(problem::Problem(Error::UnsupportedEncoding { encoding }).into());
     }
-    let limit = if info.path.ends_with("/import") { MAX_IMPORT_BODY } else { MAX_BODY };
-    let too_large = || Error::TooLarge { limit };
+    let (limit, patience) =
+        if info.path.ends_with("/import") { (MAX_IMPORT_BODY, IMPORT_PATIENCE) } else { (MAX_BODY, BODY_PATIENCE) };
+    let too_large = || poem::Error::from(problem::Problem(Error::TooLarge { limit }));
     let announced = request.header("content-length").and_then(|length| length.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
-    let body = request.take_body().into_bytes_limit(limit).await.map_err(|_| too_large())?;
+    let body = match timeout(patience, request.take_body().into_bytes_limit(limit)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(ReadBodyError::PayloadTooLarge)) => return Err(too_large()),
+        Ok(Err(_)) => return Err(problem::Problem(refuse("The body ended before it was complete.")).into()),
+        Err(_) => return Err(poem::Error::from_status(StatusCode::REQUEST_TIMEOUT)),
+    };
     if body.is_empty() {
         // Actions without a body come with or without a media type; both mean the same.
         request.headers_mut().entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
         return Ok(Vec::new());
     }
     let is_json = request.content_type().is_some_and(|media_type| {
-        let media_type = media_type.split(';').next().unwrap_or_default().trim();
-        media_type.eq_ignore_ascii_case("application/json") || media_type.ends_with("+json")
+        let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        media_type == "application/json" || media_type.ends_with("+json")
     });
-    if is_json { strict_json::normalise(&body).map_err(refuse) } else { Ok(body.to_vec()) }
+    if !is_json {
+        return Ok(body.to_vec());
+    }
+    strict_json::normalise(&body).map_err(|message| problem::Problem(refuse(message)).into())
 }
 
 fn once(request: &Request, info: &RequestInfo, body: &[u8]) -> Result<Option<Once>, Error> {

@@ -4,6 +4,8 @@
 mod examples;
 mod guard;
 pub mod intake;
+mod oauth;
+pub mod observe;
 mod odata;
 pub mod problem;
 mod strict_json;
@@ -16,6 +18,7 @@ mod hardware_oath;
 mod hardware_oath_devices;
 mod methods;
 mod microsoft_authenticator;
+mod organization;
 mod password;
 mod phone;
 mod policies;
@@ -26,11 +29,23 @@ mod role_management;
 mod software_oath;
 mod temporary_access_pass;
 mod tokens;
+mod user_view;
 mod users;
 
+use std::collections::HashMap;
+
+use poem::http::HeaderValue;
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService, Tags};
 
-use crate::app::App;
+use serde_json::Value;
+
+use crate::{
+    app::App,
+    clock::{Clock, Entropy},
+    error::Result,
+    seal::Sealer,
+    store::{Context, Store},
+};
 
 #[derive(Tags)]
 enum Tag {
@@ -48,6 +63,8 @@ enum Tag {
     /// Which users are administrators.
     #[oai(rename = "Directory roles")]
     Roles,
+    /// This tenant.
+    Organization,
     /// What applies to the whole tenant.
     Policies,
     /// Who did what to whom, from where.
@@ -75,10 +92,28 @@ fn all(app: &App) -> impl OpenApi + use<> {
         ),
         (hardware_oath::HardwareOathApi(app()), hardware_oath_devices::HardwareOathDevicesApi(app())),
         (users::UsersApi(app()), deleted_items::DeletedItemsApi(app()), role_management::RoleManagementApi(app())),
+        organization::OrganizationApi(app()),
         policies::PoliciesApi(app()),
         directory_audits::DirectoryAuditsApi(app()),
         tokens::TokensApi(app()),
     )
+}
+
+/// The methods that each path takes, by its route pattern, as the header `Allow` lists them.
+pub fn allowed_methods(document: &str) -> HashMap<String, HeaderValue> {
+    let document: Value = serde_json::from_str(document).unwrap_or_default();
+    let paths = document["paths"].as_object().into_iter().flatten();
+    let allowed = paths.filter_map(|(path, operations)| {
+        let mut methods: Vec<String> =
+            operations.as_object()?.keys().map(|method| method.to_ascii_uppercase()).collect();
+        if methods.iter().any(|method| method == "GET") {
+            methods.push("HEAD".into());
+        }
+        // The document writes {parameters}, routes write :parameters.
+        let pattern = path.replace('{', ":").replace('}', "");
+        Some((pattern, HeaderValue::from_str(&methods.join(", ")).ok()?))
+    });
+    allowed.collect()
 }
 
 /// The service and its document. The document is the same on every machine: no server address, no run-time value.
@@ -88,4 +123,12 @@ pub fn service(app: &App) -> OpenApiService<impl OpenApi + use<>, ()> {
         .description(include_str!("description.md"))
         .license(LicenseObject::new("MIT OR Apache-2.0"))
         .server("/")
+}
+
+/// The document, as `openapi.json` holds it.
+pub fn document() -> Result<String> {
+    let entropy = Entropy::System;
+    let sealer = Sealer::generate(&entropy)?;
+    let app = App::new(Store::detached(Context::new(Clock::System, entropy, sealer)), "");
+    Ok(service(&app).spec())
 }

@@ -75,7 +75,7 @@ impl Paging {
         let after = skip_token
             .map(|token| {
                 let key = URL_SAFE_NO_PAD.decode(&token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-                key.ok_or_else(|| {
+                key.filter(|key| !key.contains(char::is_control)).ok_or_else(|| {
                     Error::invalid("$skiptoken", "$skiptoken is not one of ours; follow @odata.nextLink as it stands.")
                 })
             })

@@ -1,10 +1,13 @@
 //! One place turns every failure into Graph's error body: our own [`Error`], and whatever poem says before a handler
 //! runs (unknown route, wrong method, bad JSON, wrong media type, too large, panic).
 
+use std::any::Any;
+
 use poem::{
     IntoResponse, Response,
     error::{MethodNotAllowedError, NotFoundError},
     http::{HeaderValue, StatusCode, header},
+    middleware::PanicHandler,
 };
 use poem_openapi::{
     ApiResponse, Object,
@@ -14,7 +17,7 @@ use poem_openapi::{
     types::{ToJSON, Type},
 };
 
-use super::intake::RequestInfo;
+use super::{intake::RequestInfo, oauth};
 use crate::error::{Area, Error};
 
 /// Seconds after which a caller may try again when the database was away.
@@ -172,11 +175,9 @@ fn describe(error: &Error) -> Description {
 
 /// What poem itself refuses.
 fn describe_poem(error: &poem::Error, info: &RequestInfo) -> Description {
-    let bad_request = if info.path.contains("/users") && !info.path.contains("/authentication") {
-        "Request_BadRequest"
-    } else {
-        "badRequest"
-    };
+    let is_directory = ["/users", "/directory", "/organization"].iter().any(|segment| info.path.contains(segment));
+    let bad_request =
+        if is_directory && !info.path.contains("/authentication") { "Request_BadRequest" } else { "badRequest" };
     if let Some(error) = error.downcast_ref::<Error>() {
         return describe(error);
     }
@@ -233,6 +234,14 @@ fn describe_poem(error: &poem::Error, info: &RequestInfo) -> Description {
         );
     }
     match error.status() {
+        StatusCode::REQUEST_TIMEOUT => {
+            Description::new(StatusCode::REQUEST_TIMEOUT, "requestTimeout", "The body did not arrive in time.")
+        }
+        StatusCode::URI_TOO_LONG => Description::new(
+            StatusCode::URI_TOO_LONG,
+            "uriTooLong",
+            "The address is too long; ask for less, or in several requests.",
+        ),
         status if status.is_client_error() => Description::new(status, bad_request, error.to_string()),
         _ => describe(&Error::internal(error)),
     }
@@ -245,8 +254,20 @@ pub fn respond(error: poem::Error, info: &RequestInfo) -> Response {
     }
     let description = describe_poem(&error, info);
     if description.status.is_server_error() {
-        tracing::error!(request_id = %info.origin.request_id, path = %info.path, error = %error, "request failed");
+        tracing::error!(request_id = %info.origin.request_id, error = %error, "request failed");
     }
+    let mut response = if oauth::speaks(&info.path) {
+        oauth::respond(&error, description.status, info)
+    } else {
+        graph_body(description, info)
+    };
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+    }
+    response
+}
+
+fn graph_body(description: Description, info: &RequestInfo) -> Response {
     let body = ErrorBody {
         error: ErrorDetail {
             code: description.code.into(),
@@ -261,12 +282,22 @@ pub fn respond(error: poem::Error, info: &RequestInfo) -> Response {
         },
     };
     let mut response = poem::web::Json(body.to_json()).with_status(description.status).into_response();
-    let headers = response.headers_mut();
     if description.status == StatusCode::UNAUTHORIZED {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    if description.status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
+}
+
+/// Stands where a handler panicked, until [`respond`] says it in Graph's words.
+#[derive(Clone)]
+pub struct Panicked;
+
+impl PanicHandler for Panicked {
+    type Response = Response;
+
+    fn get_response(&self, _: Box<dyn Any + Send + 'static>) -> Response {
+        let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        response.set_data(Self);
+        response
+    }
 }

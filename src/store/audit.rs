@@ -122,6 +122,23 @@ pub fn find(tx: &mut Tx<'_>, tenant: &TenantId, id: &AuditEventId) -> Result<Opt
     Ok(query.select(AuditEvent::as_select()).first(tx.conn).optional()?)
 }
 
+/// When the n-th newest event of one activity about one object was written; `None` when there are fewer.
+pub fn nth_newest_about(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    target_id: &str,
+    activity: &str,
+    n: i64,
+) -> Result<Option<Timestamp>> {
+    let query = audit_events::table
+        .filter(audit_events::tenant_id.eq(tenant))
+        .filter(audit_events::target_id.eq(target_id))
+        .filter(audit_events::activity_display_name.eq(activity))
+        .order(audit_events::sequence.desc())
+        .offset(n - 1);
+    Ok(query.select(audit_events::activity_at).first(tx.conn).optional()?)
+}
+
 /// Events with a sequence greater than `after`, oldest first, as verification walks them.
 pub fn chain(tx: &mut Tx<'_>, tenant: &TenantId, after: i64, limit: i64) -> Result<Vec<AuditEvent>> {
     let query = audit_events::table.filter(audit_events::tenant_id.eq(tenant)).filter(audit_events::sequence.gt(after));

@@ -21,9 +21,14 @@ use diesel::{
     result::{DatabaseErrorKind, Error as DieselError},
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use prometheus::{Histogram, core::Collector};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Context, Tx, schema::audit_heads};
+use super::{
+    Context, Tx,
+    schema::audit_heads,
+    writer::{Job, WriteJob, Writer, group_sizes},
+};
 use crate::{
     config::DatabaseUrl,
     error::{Error, Result},
@@ -35,8 +40,6 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Writes that may wait for the SQLite writer; beyond that callers wait at the door.
 const WRITE_QUEUE: usize = 1024;
-/// Writes in one grouped commit: enough to share the disk's flush, few enough to keep the first one's wait short.
-const WRITE_GROUP: usize = 64;
 /// Attempts of a PostgreSQL transaction that met another (deadlock or serialization failure).
 const ATTEMPTS: usize = 5;
 /// Connections per process.
@@ -64,7 +67,7 @@ pub(super) struct Manager {
 }
 
 impl Manager {
-    fn open(&self) -> Result<AnyConnection, ConnectionError> {
+    pub(super) fn open(&self) -> Result<AnyConnection, ConnectionError> {
         match &self.url {
             DatabaseUrl::Sqlite(path) => {
                 let mut conn = SqliteConnection::establish(&path.to_string_lossy())?;
@@ -107,8 +110,16 @@ impl ManageConnection for Manager {
 
 /// The running database: either shape of it.
 pub(super) enum Backend {
-    Sqlite { readers: Pool<Manager>, writer: mpsc::Sender<Box<dyn Job>> },
-    Postgres { pool: Pool<Manager> },
+    Sqlite {
+        readers: Pool<Manager>,
+        writer: mpsc::Sender<Box<dyn Job>>,
+        group_sizes: Histogram,
+    },
+    Postgres {
+        pool: Pool<Manager>,
+    },
+    /// No database: every use answers that it is away. For printing the API's document.
+    Detached,
 }
 
 impl Backend {
@@ -133,17 +144,26 @@ impl Backend {
                 let threads = std::thread::available_parallelism().map_or(4, usize::from) as u32;
                 let readers = pool(Access::Read, threads * 2 + 2)?;
                 let (writer, jobs) = mpsc::channel(WRITE_QUEUE);
+                let group_sizes = group_sizes()?;
+                let sizes = group_sizes.clone();
                 std::thread::Builder::new()
                     .name("sqlite-writer".into())
-                    .spawn(move || Writer { manager, conn: Some(conn), context }.run(jobs))
+                    .spawn(move || Writer::new(manager, conn, context, sizes).run(jobs))
                     .map_err(Error::internal)?;
-                Ok(Self::Sqlite { readers, writer })
+                Ok(Self::Sqlite { readers, writer, group_sizes })
             }
             DatabaseUrl::Postgres(_) => {
                 let pool = pool(Access::Write, POSTGRES_CONNECTIONS)?;
                 migrate(&mut *pool.get().map_err(Error::unavailable)?)?;
                 Ok(Self::Postgres { pool })
             }
+        }
+    }
+
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        match self {
+            Self::Sqlite { group_sizes, .. } => vec![Box::new(group_sizes.clone())],
+            Self::Postgres { .. } | Self::Detached => vec![],
         }
     }
 
@@ -158,6 +178,7 @@ impl Backend {
                 let mut conn = readers.get().map_err(Error::unavailable)?;
                 snapshot(&mut conn, "BEGIN DEFERRED", context, f)
             }
+            Self::Detached => Err(Error::unavailable("no database")),
             Self::Postgres { pool } => {
                 let (pool, context) = (pool.clone(), context.clone());
                 blocking(move || {
@@ -178,13 +199,14 @@ impl Backend {
         match self {
             Self::Sqlite { writer, .. } => {
                 let (reply, answer) = oneshot::channel();
-                let job = WriteJob { f, outcome: None, reply };
+                let job = WriteJob::new(f, reply);
                 writer
                     .send_timeout(Box::new(job), PATIENCE)
                     .await
                     .map_err(|_| Error::unavailable("the writer's queue is full"))?;
                 answer.await.unwrap_or_else(|_| Err(Error::unavailable("the writer stopped")))
             }
+            Self::Detached => Err(Error::unavailable("no database")),
             Self::Postgres { pool } => {
                 let (pool, context, tenant) = (pool.clone(), context.clone(), tenant.clone());
                 blocking(move || write_postgres(&pool, &context, &tenant, &f)).await
@@ -222,7 +244,7 @@ fn migrate(conn: &mut AnyConnection) -> Result<()> {
 }
 
 /// Begins with words of the database's own, on the connection inside the enum.
-fn begin(conn: &mut AnyConnection, sql: &str) -> QueryResult<()> {
+pub(super) fn begin(conn: &mut AnyConnection, sql: &str) -> QueryResult<()> {
     match conn {
         AnyConnection::Sqlite(conn) => AnsiTransactionManager::begin_transaction_sql(conn, sql),
         AnyConnection::Postgres(conn) => AnsiTransactionManager::begin_transaction_sql(conn, sql),
@@ -231,12 +253,24 @@ fn begin(conn: &mut AnyConnection, sql: &str) -> QueryResult<()> {
 
 type Transactions = <AnyConnection as Connection>::TransactionManager;
 
-fn commit(conn: &mut AnyConnection) -> QueryResult<()> {
+pub(super) fn commit(conn: &mut AnyConnection) -> QueryResult<()> {
     Transactions::commit_transaction(conn)
 }
 
-fn rollback(conn: &mut AnyConnection) -> QueryResult<()> {
+pub(super) fn rollback(conn: &mut AnyConnection) -> QueryResult<()> {
     Transactions::rollback_transaction(conn)
+}
+
+pub(super) fn begin_savepoint(conn: &mut AnyConnection) -> QueryResult<()> {
+    Transactions::begin_transaction(conn)
+}
+
+/// Leaves whatever transaction a fault has left open.
+pub(super) fn rollback_fully(conn: &mut AnyConnection) -> QueryResult<()> {
+    while Transactions::transaction_manager_status_mut(conn).transaction_depth()?.is_some() {
+        rollback(conn)?;
+    }
+    Ok(())
 }
 
 fn snapshot<T>(
@@ -252,7 +286,7 @@ fn snapshot<T>(
 }
 
 /// A panic in a rule must neither kill the writer nor leave a transaction open.
-fn guarded<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(super) fn guarded<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| Err(Error::internal("a rule panicked")))
 }
 
@@ -291,117 +325,6 @@ fn lock_tenant(conn: &mut AnyConnection, tenant: &TenantId) -> QueryResult<()> {
         .set(audit_heads::sequence.eq(audit_heads::sequence))
         .execute(conn)
         .map(drop)
-}
-
-/// One write that waits for the SQLite writer.
-pub(super) trait Job: Send {
-    /// Runs the closure and keeps its outcome. False when the outcome is an error.
-    fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool>;
-    /// Answers the caller: with the outcome, or with `failure` when the commit did not happen.
-    fn finish(self: Box<Self>, failure: Option<Error>);
-}
-
-struct WriteJob<T, F> {
-    f: F,
-    outcome: Option<Result<T>>,
-    reply: oneshot::Sender<Result<T>>,
-}
-
-impl<T, F> Job for WriteJob<T, F>
-where
-    T: Send,
-    F: Fn(&mut Tx<'_>) -> Result<T> + Send,
-{
-    fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool> {
-        match guarded(|| (self.f)(tx)) {
-            Err(fault) if fault.is_fault() => Err(fault),
-            outcome => {
-                let changed = outcome.is_ok();
-                self.outcome = Some(outcome);
-                Ok(changed)
-            }
-        }
-    }
-
-    fn finish(self: Box<Self>, failure: Option<Error>) {
-        let outcome = match (failure, self.outcome) {
-            (Some(failure), _) => Err(failure),
-            (None, Some(outcome)) => outcome,
-            (None, None) => Err(Error::internal("a write was answered before it ran")),
-        };
-        // A caller who has gone away does not need the answer.
-        let _ = self.reply.send(outcome);
-    }
-}
-
-/// The SQLite writer: lives on its own thread until the store is dropped.
-struct Writer {
-    manager: Manager,
-    conn: Option<AnyConnection>,
-    context: Context,
-}
-
-impl Writer {
-    fn run(mut self, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
-        while let Some(first) = jobs.blocking_recv() {
-            let mut group = vec![first];
-            while group.len() < WRITE_GROUP
-                && let Ok(job) = jobs.try_recv()
-            {
-                group.push(job);
-            }
-            self.run_group(group);
-        }
-    }
-
-    /// Commits the whole group or, when the database itself fails in the middle, tries each job alone: a fault must
-    /// not take its neighbours with it, and no job may be answered before its own commit.
-    fn run_group(&mut self, mut group: Vec<Box<dyn Job>>) {
-        match self.try_group(&mut group) {
-            Ok(()) => group.into_iter().for_each(|job| job.finish(None)),
-            Err(error) if group.len() == 1 => group.into_iter().for_each(|job| job.finish(Some(error.clone()))),
-            Err(error) => {
-                tracing::warn!(error = %error, jobs = group.len(), "a grouped commit failed; trying each write alone");
-                group.into_iter().for_each(|job| self.run_group(vec![job]));
-            }
-        }
-    }
-
-    fn try_group(&mut self, group: &mut [Box<dyn Job>]) -> Result<()> {
-        let mut conn = match self.conn.take() {
-            Some(conn) => conn,
-            None => self.manager.open().map_err(Error::unavailable)?,
-        };
-        let done = Self::transact(&mut conn, &self.context, group);
-        match (&done, rollback_fully(&mut conn)) {
-            // After a fault that cannot be undone cleanly the next group gets a fresh connection.
-            (Err(_), Err(_)) => {}
-            _ => self.conn = Some(conn),
-        }
-        done
-    }
-
-    fn transact(conn: &mut AnyConnection, context: &Context, group: &mut [Box<dyn Job>]) -> Result<()> {
-        begin(conn, "BEGIN IMMEDIATE")?;
-        for job in group {
-            Transactions::begin_transaction(conn)?;
-            if job.run(&mut Tx::new(conn, context))? {
-                commit(conn)?;
-            } else {
-                rollback(conn)?;
-            }
-        }
-        commit(conn)?;
-        Ok(())
-    }
-}
-
-/// Leaves whatever transaction a fault has left open.
-fn rollback_fully(conn: &mut AnyConnection) -> QueryResult<()> {
-    while Transactions::transaction_manager_status_mut(conn).transaction_depth()?.is_some() {
-        rollback(conn)?;
-    }
-    Ok(())
 }
 
 #[derive(Debug)]
@@ -459,15 +382,6 @@ fn says_unavailable(message: &str) -> bool {
     ]
     .iter()
     .any(|text| message.contains(text))
-}
-
-impl std::fmt::Debug for Backend {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Sqlite { .. } => "Sqlite",
-            Self::Postgres { .. } => "Postgres",
-        })
-    }
 }
 
 /// Shared by the readers of one process.

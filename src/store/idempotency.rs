@@ -30,7 +30,7 @@ pub fn insert(tx: &mut Tx<'_>, answer: &IdempotentAnswer) -> Result<()> {
     Ok(())
 }
 
-/// Forgets what has expired, for one tenant or all.
+/// Forgets what has expired.
 pub fn purge_expired(tx: &mut Tx<'_>) -> Result<usize> {
     let expired = idempotency_keys::table.filter(idempotency_keys::expires_at.le(tx.now));
     Ok(diesel::delete(expired).execute(tx.conn)?)

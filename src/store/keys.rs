@@ -23,6 +23,8 @@ use crate::{
 
 /// Keys of this many tenants stay opened in memory.
 const REMEMBERED_TENANTS: usize = 1_000;
+/// An opened key is looked up again after this many seconds, so that a process learns of a key that another rotated.
+pub const MEMORY_SECONDS: i64 = 60;
 
 /// A tenant's key, opened and ready to sign.
 pub struct SigningKey {
@@ -76,8 +78,8 @@ struct NewKey<'a> {
     created_at: Timestamp,
 }
 
-/// Opened keys, by tenant.
-pub struct Keyring(Cache<TenantId, Arc<SigningKey>>);
+/// Opened keys, by tenant, each with the moment it was read.
+pub struct Keyring(Cache<TenantId, (Timestamp, Arc<SigningKey>)>);
 
 impl Default for Keyring {
     fn default() -> Self {
@@ -110,13 +112,15 @@ pub fn create(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<()> {
 
 /// The key that signs for the tenant now.
 pub fn current(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<Arc<SigningKey>> {
-    if let Some(key) = tx.context.keyring.0.get(tenant) {
+    if let Some((read_at, key)) = tx.context.keyring.0.get(tenant)
+        && tx.now() < read_at.plus_seconds(MEMORY_SECONDS)
+    {
         return Ok(key);
     }
     let key = Arc::new(
         load_current(tx, tenant)?.ok_or_else(|| Error::internal(format!("tenant {tenant} has no signing key")))?,
     );
-    tx.context.keyring.0.insert(tenant.clone(), key.clone());
+    tx.context.keyring.0.insert(tenant.clone(), (tx.now(), key.clone()));
     Ok(key)
 }
 

@@ -83,3 +83,8 @@ pub fn take_step(tx: &mut Tx<'_>, row: &MethodRow, step: i64) -> Result<bool> {
     );
     Ok(diesel::update(target).set(set).execute(tx.conn)? == 1)
 }
+
+/// Removes registrations that nobody finished in time.
+pub fn purge_unfinished(tx: &mut Tx<'_>) -> Result<usize> {
+    Ok(diesel::delete(methods::table.filter(methods::pending_until.le(tx.now))).execute(tx.conn)?)
+}

@@ -7,6 +7,7 @@ mod backend;
 pub mod columns;
 pub mod filter;
 mod schema;
+mod writer;
 
 pub mod applications;
 pub mod audit;
@@ -20,6 +21,7 @@ pub mod users;
 
 use std::sync::Arc;
 
+use prometheus::core::Collector;
 use secrecy::SecretSlice;
 
 use crate::{
@@ -59,6 +61,11 @@ impl Store {
         Ok(Self { backend: Arc::new(Backend::open(url, context.clone())?), context })
     }
 
+    /// A store without a database, for printing the API's document.
+    pub fn detached(context: Context) -> Self {
+        Self { backend: Arc::new(Backend::Detached), context }
+    }
+
     /// Runs `f` over one consistent snapshot of the database.
     pub async fn read<T, F>(&self, f: F) -> Result<T>
     where
@@ -77,6 +84,11 @@ impl Store {
         F: Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     {
         self.backend.write(&self.context, tenant, f).await
+    }
+
+    /// What the store counts about itself, for whoever collects numbers.
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        self.backend.collectors()
     }
 
     pub fn context(&self) -> &Context {

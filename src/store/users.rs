@@ -38,9 +38,12 @@ pub struct Profile {
     pub other_mails: Vec<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Serialized under Graph's names, which are also those of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct User {
     pub tenant_id: TenantId,
+    #[serde(rename = "id")]
     pub user_id: UserId,
     pub user_principal_name: String,
     pub display_name: String,
@@ -49,10 +52,14 @@ pub struct User {
     pub mail: Option<String>,
     pub user_type: UserType,
     pub account_enabled: bool,
+    #[serde(flatten)]
     pub profile: Profile,
+    #[serde(rename = "createdDateTime")]
     pub created_at: Timestamp,
+    #[serde(rename = "deletedDateTime")]
     pub deleted_at: Option<Timestamp>,
     /// Tokens and sessions from before this moment are void.
+    #[serde(rename = "signInSessionsValidFromDateTime")]
     pub sessions_valid_from: Timestamp,
 }
 
@@ -185,6 +192,8 @@ pub fn update(tx: &mut Tx<'_>, user: &User) -> Result<()> {
 /// By id, or by userPrincipalName in any case. Deleted users have no name any more and are found by id only.
 pub fn find(tx: &mut Tx<'_>, tenant: &TenantId, id_or_name: &str) -> Result<Option<User>> {
     match UserId::parse(id_or_name) {
+        // No name has them, and PostgreSQL refuses NUL.
+        _ if id_or_name.contains(char::is_control) => Ok(None),
         Some(id) => find_by_id(tx, tenant, &id, Presence::Present),
         None => {
             let query = users::table

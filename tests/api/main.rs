@@ -3,4 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod deleted_items;
 mod errors;
+mod roles;
+mod users;

@@ -82,7 +82,7 @@ impl TestApp {
         let base = format!("http://{address}");
         let app = App::new(store, &base);
         let (stop, stopped) = oneshot::channel();
-        tokio::spawn(rekey::server::serve(acceptor, app.clone(), async move {
+        tokio::spawn(rekey::server::serve(acceptor, app.clone(), rekey::server::Options::default(), async move {
             let _ = stopped.await;
         }));
         Self {

@@ -4,17 +4,28 @@ use crate::{
     access::{self, Action, Actor, Caller},
     error::{Error, Result},
     store::{
-        Tx,
-        users::{self, User},
+        self, Tx,
+        tenants::{self, Tenant},
+        users::User,
     },
 };
 
+pub mod attributes;
+pub mod role_assignments;
+pub mod users;
+
 /// Finds the user and asks whether the caller may. A caller without the right learns nothing of who exists.
 pub fn authorize_on_user(tx: &mut Tx<'_>, caller: &Caller, action: Action, id_or_name: &str) -> Result<(Actor, User)> {
-    let user = users::find(tx, &caller.tenant, id_or_name)?;
+    let user = store::users::find(tx, &caller.tenant, id_or_name)?;
     let actor = access::authorize(tx, caller, action, user.as_ref())?;
     let user = user.ok_or_else(|| Error::user_not_found(id_or_name))?;
     Ok((actor, user))
+}
+
+/// The caller's own tenant. Every caller of the tenant may see it.
+pub fn organization(tx: &mut Tx<'_>, caller: &Caller) -> Result<Tenant> {
+    access::identify(tx, caller)?;
+    tenants::find(tx, &caller.tenant)?.ok_or_else(|| Error::internal("the tenant of a living caller is not there"))
 }
 
 /// Text that people typed: bounded, and free of control characters.

@@ -1,0 +1,385 @@
+//! What the token endpoint and the discovery documents share: the request's form, and errors in OAuth's shape
+//! (RFC 6749 section 5.2 with Entra's additions) instead of Graph's.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use percent_encoding::percent_decode_str;
+use poem::{
+    IntoResponse, Request, RequestBody, Response,
+    http::{HeaderValue, StatusCode, header},
+};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions, Object,
+    payload::{Json, Payload},
+    registry::{MetaMediaType, MetaRequest, MetaResponse, MetaResponses, Registry},
+    types::{Example, ToJSON, Type},
+};
+use secrecy::SecretString;
+
+use super::{examples, intake::RequestInfo};
+use crate::{
+    error::Error,
+    tokens::client_credentials::{Refusal, TokenRequest},
+};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// True for the paths whose callers expect OAuth's errors.
+pub fn speaks(path: &str) -> bool {
+    ["/oauth2/v2.0/token", "/v2.0/.well-known/openid-configuration", "/discovery/v2.0/keys", "/discovery/instance"]
+        .iter()
+        .any(|end| path.ends_with(end))
+}
+
+/// OAuth's error body, as Entra fills it.
+#[derive(Debug, Object)]
+#[oai(rename = "TokenErrorResponse")]
+struct OauthErrorBody {
+    /// For programs: one of OAuth's codes, such as `invalid_client`.
+    error: String,
+    /// For people. Begins with `AADSTS` and a number.
+    error_description: String,
+    /// The numbers behind `AADSTS`.
+    error_codes: Vec<u32>,
+    /// When it happened, UTC.
+    timestamp: String,
+    /// The `request-id` of this answer.
+    trace_id: String,
+    /// The `client-request-id` of the request, or the `request-id` again.
+    correlation_id: String,
+}
+
+/// A [`Refusal`] on its way out of a handler.
+#[derive(Debug)]
+pub struct OauthProblem(pub poem::Error);
+
+impl From<Refusal> for OauthProblem {
+    fn from(refusal: Refusal) -> Self {
+        Self(poem::Error::new(refusal, status(refusal)))
+    }
+}
+
+impl From<Error> for OauthProblem {
+    fn from(error: Error) -> Self {
+        Self(super::problem::Problem(error).into())
+    }
+}
+
+impl From<OauthProblem> for poem::Error {
+    fn from(problem: OauthProblem) -> Self {
+        problem.0
+    }
+}
+
+impl ApiResponse for OauthProblem {
+    fn meta() -> MetaResponses {
+        let responses = [
+            (400, "The request is malformed, or names a tenant or application that is not there."),
+            (401, "The client secret is wrong or has expired."),
+            (405, "The path takes another method; the header Allow names it."),
+            (413, "The body is too large."),
+            (415, "The body is compressed or not a form."),
+            (500, "A fault of the service; quote the trace_id."),
+            (503, "The database is away; wait for the seconds in Retry-After and try again."),
+        ];
+        let response = |(status, description)| MetaResponse {
+            description,
+            status: Some(status),
+            status_range: None,
+            content: vec![MetaMediaType {
+                content_type: Json::<OauthErrorBody>::CONTENT_TYPE,
+                schema: OauthErrorBody::schema_ref(),
+            }],
+            headers: vec![],
+        };
+        MetaResponses { responses: responses.into_iter().map(response).collect() }
+    }
+
+    fn register(registry: &mut Registry) {
+        OauthErrorBody::register(registry);
+    }
+}
+
+fn status(refusal: Refusal) -> StatusCode {
+    match refusal {
+        Refusal::WrongSecret | Refusal::ExpiredSecret => StatusCode::UNAUTHORIZED,
+        Refusal::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
+        Refusal::Fault => StatusCode::INTERNAL_SERVER_ERROR,
+        Refusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// OAuth's own code (RFC 6749 sections 4.1.2.1 and 5.2).
+fn code(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Malformed(_)
+        | Refusal::Missing(_)
+        | Refusal::Duplicated
+        | Refusal::WrongMethod
+        | Refusal::UnknownTenant
+        | Refusal::TenantNotNamed => "invalid_request",
+        Refusal::UnsupportedGrant => "unsupported_grant_type",
+        Refusal::InvalidScope => "invalid_scope",
+        Refusal::UnknownApplication | Refusal::Disabled => "unauthorized_client",
+        Refusal::WrongSecret | Refusal::ExpiredSecret => "invalid_client",
+        Refusal::Fault => "server_error",
+        Refusal::Unavailable => "temporarily_unavailable",
+    }
+}
+
+/// The answer to any failure on a path that [`speaks`] OAuth, whoever noticed it.
+pub fn respond(error: &poem::Error, status: StatusCode, info: &RequestInfo) -> Response {
+    let refusal = match (error.downcast_ref::<Refusal>(), status) {
+        (Some(refusal), _) => *refusal,
+        (None, StatusCode::METHOD_NOT_ALLOWED) => Refusal::WrongMethod,
+        (None, StatusCode::PAYLOAD_TOO_LARGE) => Refusal::Malformed("The body is too large."),
+        (None, StatusCode::UNSUPPORTED_MEDIA_TYPE) => {
+            Refusal::Malformed("Send the body as it is, as application/x-www-form-urlencoded.")
+        }
+        (None, StatusCode::SERVICE_UNAVAILABLE) => Refusal::Unavailable,
+        (None, status) if status.is_server_error() => Refusal::Fault,
+        (None, _) => Refusal::Malformed("The request is malformed or invalid."),
+    };
+    let timestamp = info.received.to_datetime().format("%Y-%m-%d %H:%M:%SZ").to_string();
+    let body = OauthErrorBody {
+        error: code(refusal).into(),
+        error_description: format!(
+            "AADSTS{}: {refusal} Trace ID: {} Correlation ID: {} Timestamp: {timestamp}",
+            refusal.number(),
+            info.origin.request_id,
+            info.origin.client_request_id
+        ),
+        error_codes: vec![refusal.number()],
+        timestamp,
+        trace_id: info.origin.request_id.clone(),
+        correlation_id: info.origin.client_request_id.clone(),
+    };
+    let mut response = poem::web::Json(body.to_json()).with_status(status).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"rekey\", charset=\"UTF-8\""));
+    }
+    response
+}
+
+/// What a token request consists of. (Only for the document: [`TokenForm`] reads it.)
+#[derive(Debug, Object)]
+#[oai(rename = "TokenRequest", example)]
+struct TokenBody {
+    /// Always `client_credentials`.
+    grant_type: String,
+    /// The application's id.
+    client_id: Option<String>,
+    /// One of the application's secrets.
+    client_secret: Option<String>,
+    /// `<anything>/.default` or `.default`: all permissions that the application was granted.
+    scope: Option<String>,
+}
+
+impl Example for TokenBody {
+    fn example() -> Self {
+        Self {
+            grant_type: "client_credentials".into(),
+            client_id: Some(examples::application()),
+            client_secret: Some("the secret that rekey serve --demo prints".into()),
+            scope: Some(".default".into()),
+        }
+    }
+}
+
+/// A token request as it came: the fields of the form, and the credentials of HTTP Basic.
+pub struct TokenForm {
+    fields: Result<Vec<(String, String)>, Refusal>,
+    basic: Result<Option<(String, SecretString)>, Refusal>,
+}
+
+impl<'a> ApiExtractor<'a> for TokenForm {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        TokenBody::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        let content = vec![MetaMediaType { content_type: FORM, schema: TokenBody::schema_ref() }];
+        Some(MetaRequest { description: None, content, required: true })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let body = body.take()?.into_vec().await?;
+        let media_type = request.content_type().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        let fields = if body.is_empty() || media_type.eq_ignore_ascii_case(FORM) {
+            parse_form(&body)
+        } else {
+            return Err(poem::Error::from_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+        };
+        let basic = match request.headers().get(header::AUTHORIZATION).map(HeaderValue::to_str) {
+            Some(Ok(value)) => parse_basic(value),
+            Some(Err(_)) => Err(MALFORMED_BASIC),
+            None => Ok(None),
+        };
+        Ok(Self { fields, basic })
+    }
+}
+
+const MALFORMED_FORM: Refusal = Refusal::Malformed("The body is not a form in UTF-8.");
+const MALFORMED_BASIC: Refusal =
+    Refusal::Malformed("The header Authorization is not 'Basic', a space, and base64 of 'client_id:client_secret'.");
+const TWO_PROOFS: Refusal =
+    Refusal::Malformed("Send the client's credentials in the body or in the header Authorization, not in both.");
+
+/// One name or value of a form (RFC 6749 appendix B).
+fn decode(text: &str) -> Option<String> {
+    let text = text.replace('+', " ");
+    percent_decode_str(&text).decode_utf8().ok().map(Into::into)
+}
+
+/// The fields of a form that have a value; those without count as omitted (RFC 6749 section 3.2).
+fn parse_form(body: &[u8]) -> Result<Vec<(String, String)>, Refusal> {
+    let text = std::str::from_utf8(body).map_err(|_| MALFORMED_FORM)?;
+    let mut fields: Vec<(String, String)> = Vec::new();
+    for field in text.split('&').filter(|field| !field.is_empty()) {
+        let (name, value) = field.split_once('=').unwrap_or((field, ""));
+        let (name, value) = (decode(name).ok_or(MALFORMED_FORM)?, decode(value).ok_or(MALFORMED_FORM)?);
+        if fields.len() == MAX_FIELDS {
+            return Err(MALFORMED_FORM);
+        }
+        if fields.iter().any(|(known, _)| *known == name) {
+            return Err(Refusal::Duplicated);
+        }
+        fields.push((name, value));
+    }
+    fields.retain(|(_, value)| !value.is_empty());
+    Ok(fields)
+}
+
+/// No client sends more.
+const MAX_FIELDS: usize = 100;
+
+/// `Authorization: Basic` (RFC 7617; the parts are form-encoded, RFC 6749 section 2.3.1). Other schemes are none of
+/// ours and ignored.
+fn parse_basic(header: &str) -> Result<Option<(String, SecretString)>, Refusal> {
+    let Some((scheme, credentials)) = header.split_once(' ') else { return Ok(None) };
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Ok(None);
+    }
+    let parse = || {
+        let text = String::from_utf8(STANDARD.decode(credentials.trim()).ok()?).ok()?;
+        let (id, secret) = text.split_once(':')?;
+        Some((decode(id)?, SecretString::from(decode(secret)?)))
+    };
+    parse().map(Some).ok_or(MALFORMED_BASIC)
+}
+
+impl TokenForm {
+    /// What is asked for, once every field is there and makes sense.
+    pub fn into_request(self, tenant: String) -> Result<TokenRequest, Refusal> {
+        let mut fields = self.fields?;
+        let mut take = |name: &'static str| {
+            let place = fields.iter().position(|(known, _)| known == name)?;
+            Some(fields.swap_remove(place).1)
+        };
+        let grant_type = take("grant_type").ok_or(Refusal::Missing("grant_type"))?;
+        if grant_type != "client_credentials" {
+            return Err(Refusal::UnsupportedGrant);
+        }
+        let in_body = (take("client_id"), take("client_secret"));
+        let (client_id, client_secret) = match (self.basic?, in_body) {
+            (Some(_), (_, Some(_))) => return Err(TWO_PROOFS),
+            (Some((id, _)), (Some(other), None)) if id != other => return Err(TWO_PROOFS),
+            (Some((id, secret)), _) => (id, secret),
+            (None, (id, secret)) => {
+                let id = id.ok_or(Refusal::Missing("client_id"))?;
+                (id, secret.ok_or(Refusal::Missing("client_secret"))?.into())
+            }
+        };
+        let scope = take("scope").unwrap_or_default();
+        let scope = scope.trim();
+        let is_default = (scope == ".default" || scope.ends_with("/.default")) && !scope.contains(char::is_whitespace);
+        if !scope.is_empty() && !is_default {
+            return Err(Refusal::InvalidScope);
+        }
+        Ok(TokenRequest { tenant, client_id, client_secret })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn request(body: &str, authorization: Option<&str>) -> Result<TokenRequest, Refusal> {
+        let basic = authorization.map_or(Ok(None), parse_basic);
+        TokenForm { fields: parse_form(body.as_bytes()), basic }.into_request("t".into())
+    }
+
+    #[test]
+    fn forms() {
+        let asked =
+            request("grant_type=client_credentials&client_id=a%20b&client_secret=c%2Bd+e&scope=", None).unwrap();
+        assert_eq!((asked.client_id.as_str(), asked.client_secret.expose_secret()), ("a b", "c+d e"));
+        for scope in [".default", "https%3A%2F%2Fgraph.microsoft.com%2F.default", "http://127.0.0.1/.default"] {
+            let body = format!("grant_type=client_credentials&client_id=a&client_secret=b&scope={scope}&client_info=1");
+            assert!(request(&body, None).is_ok(), "{scope}");
+        }
+        let refused = |body: &str| request(body, None).unwrap_err();
+        assert_eq!(refused(""), Refusal::Missing("grant_type"));
+        assert_eq!(refused("grant_type="), Refusal::Missing("grant_type"));
+        assert_eq!(refused("grant_type=password"), Refusal::UnsupportedGrant);
+        assert_eq!(refused("grant_type=client_credentials"), Refusal::Missing("client_id"));
+        assert_eq!(refused("grant_type=client_credentials&client_id=a"), Refusal::Missing("client_secret"));
+        assert_eq!(refused("a=1&%61=2"), Refusal::Duplicated);
+        assert_eq!(refused("a=%ff"), MALFORMED_FORM);
+        for scope in ["User.Read", "a/.default+b/.default", "x.default", "a/.default/"] {
+            let body = format!("grant_type=client_credentials&client_id=a&client_secret=b&scope={scope}");
+            assert_eq!(refused(&body), Refusal::InvalidScope, "{scope}");
+        }
+    }
+
+    #[test]
+    fn basic_credentials() {
+        // RFC 6749 section 2.3.1 gives this header for the client s6BhdRkqt3.
+        let header = "Basic czZCaGRSa3F0MzpnWDFmQmF0M2JW";
+        let asked = request("grant_type=client_credentials", Some(header)).unwrap();
+        assert_eq!((asked.client_id.as_str(), asked.client_secret.expose_secret()), ("s6BhdRkqt3", "gX1fBat3bV"));
+        assert!(request("grant_type=client_credentials&client_id=s6BhdRkqt3", Some(header)).is_ok());
+        for body in ["grant_type=client_credentials&client_id=x", "grant_type=client_credentials&client_secret=x"] {
+            assert_eq!(request(body, Some(header)).unwrap_err(), TWO_PROOFS);
+        }
+        let encoded = format!("basic {}", STANDARD.encode("a%3Ab:c%25d"));
+        let asked = request("grant_type=client_credentials", Some(&encoded)).unwrap();
+        assert_eq!((asked.client_id.as_str(), asked.client_secret.expose_secret()), ("a:b", "c%d"));
+        for wrong in ["Basic !", "Basic ", "Basic YQ==", "Basic gDpi"] {
+            assert_eq!(request("grant_type=client_credentials", Some(wrong)).unwrap_err(), MALFORMED_BASIC, "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_survives_a_form(id in "\\PC{1,20}", secret in "\\PC{1,20}") {
+            let mut form = reqwest::Url::parse("http://x/").unwrap();
+            form.query_pairs_mut()
+                .append_pair("grant_type", "client_credentials")
+                .append_pair("client_id", &id)
+                .append_pair("client_secret", &secret);
+            let asked = request(form.query().unwrap(), None).unwrap();
+            prop_assert_eq!(asked.client_id, id);
+            prop_assert_eq!(asked.client_secret.expose_secret(), secret);
+        }
+
+        #[test]
+        fn no_bytes_panic(body in prop::collection::vec(any::<u8>(), 0..200), header in "\\PC{0,40}") {
+            let _ = parse_form(&body);
+            let _ = parse_basic(&header);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What the operator sees of a request: one log line, and numbers for Prometheus.
+//!
+//! Neither holds what the caller typed: the path appears as its route pattern (paths hold user names), and the caller
+//! as ids.
+
+use std::time::Duration;
+
+use poem::{Response, http::Method};
+use poem_openapi::OperationId;
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, core::Collector};
+
+use super::intake::RequestInfo;
+use crate::error::{Error, Result};
+
+/// The media type of Prometheus's text format.
+pub const TEXT_FORMAT: &str = prometheus::TEXT_FORMAT;
+/// Upper bounds of the duration histogram, in seconds: a reset takes a few milliseconds.
+const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// The numbers of one server. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    durations: HistogramVec,
+    /// Open connections.
+    pub connections: IntGauge,
+}
+
+impl Metrics {
+    pub fn new(others: Vec<Box<dyn Collector>>) -> Result<Self> {
+        let opts = HistogramOpts::new("rekey_http_request_duration_seconds", "Time to answer, without the body's way.");
+        let make = || -> prometheus::Result<Self> {
+            let this = Self {
+                registry: Registry::new(),
+                requests: IntCounterVec::new(
+                    Opts::new("rekey_http_requests_total", "Answered requests."),
+                    &["method", "route", "status"],
+                )?,
+                durations: HistogramVec::new(opts.buckets(SECONDS.to_vec()), &["method", "route"])?,
+                connections: IntGauge::new("rekey_http_connections", "Open connections.")?,
+            };
+            this.registry.register(Box::new(this.requests.clone()))?;
+            this.registry.register(Box::new(this.durations.clone()))?;
+            this.registry.register(Box::new(this.connections.clone()))?;
+            for other in others {
+                this.registry.register(other)?;
+            }
+            Ok(this)
+        };
+        make().map_err(Error::internal)
+    }
+
+    pub fn to_text(&self) -> Result<String> {
+        TextEncoder::new().encode_to_string(&self.registry.gather()).map_err(Error::internal)
+    }
+
+    /// Counts and logs one answered request.
+    pub fn note(&self, method: &Method, route: Option<&str>, response: &Response, info: &RequestInfo, took: Duration) {
+        let method = method_name(method);
+        let route = route.filter(|route| !route.is_empty()).unwrap_or("unmatched");
+        let status = response.status();
+        self.requests.with_label_values(&[method, route, status.as_str()]).inc();
+        self.durations.with_label_values(&[method, route]).observe(took.as_secs_f64());
+        let note = info.caller.get();
+        tracing::info!(
+            method,
+            route,
+            operation = response.data::<OperationId>().map(|operation| operation.0),
+            status = status.as_u16(),
+            milliseconds = took.as_micros() as f64 / 1000.0,
+            request_id = info.origin.request_id,
+            tenant = note.map(|note| note.tenant.as_str()),
+            caller = note.map(|note| note.caller.as_str()),
+            "request"
+        );
+    }
+}
+
+/// Methods as a label: callers may invent any number of them.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}

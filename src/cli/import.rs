@@ -1,0 +1,1 @@
+//! `rekey user ...` and `rekey hardware-oath ...`.

@@ -1,0 +1,63 @@
+//! The command line: one file per family of commands. Results are JSON on standard output, messages go to standard
+//! error, and a failure ends non-zero.
+
+mod admin;
+mod database;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+
+/// Rekey: an authentication-method directory with a Microsoft-Graph-style API that resets all MFA of a user safely.
+#[derive(Debug, Parser)]
+#[command(name = "rekey", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API and its documentation.
+    Serve(serve::Serve),
+    /// Bring the database up to date and stop.
+    Migrate(database::Database),
+    /// Tenants: customer organizations and partners.
+    #[command(subcommand)]
+    Tenant(admin::TenantCommand),
+    /// Applications: who may call the API, with which permissions.
+    #[command(subcommand)]
+    App(admin::AppCommand),
+    /// Print the OpenAPI document.
+    Openapi,
+}
+
+pub async fn run(cli: Cli) -> ExitCode {
+    let outcome = match cli.command {
+        Command::Serve(command) => command.run().await,
+        Command::Migrate(database) => database.open().map(|_| ExitCode::SUCCESS),
+        Command::Tenant(command) => command.run().await,
+        Command::App(command) => command.run().await,
+        Command::Openapi => openapi(),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("rekey: {}", error.message());
+        ExitCode::FAILURE
+    })
+}
+
+/// The result of a command, on standard output.
+fn print(result: &impl Serialize) -> Result<ExitCode> {
+    let text = serde_json::to_string_pretty(result).map_err(Error::internal)?;
+    println!("{text}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn openapi() -> Result<ExitCode> {
+    println!("{}", crate::api::document()?);
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,117 @@
+//! `rekey serve`.
+
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use poem::listener::Acceptor;
+use secrecy::ExposeSecret;
+
+use super::database::Database;
+use crate::{
+    app::App,
+    demo,
+    error::{Error, Result},
+    server, worker,
+};
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    #[command(flatten)]
+    database: Database,
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, env = "REKEY_LISTEN", default_value = "127.0.0.1:8080")]
+    listen: String,
+    /// The URL by which callers reach this server; tokens and links carry it. All replicas share one
+    #[arg(long, env = "REKEY_PUBLIC_URL")]
+    public_url: Option<String>,
+    /// Serve /metrics on this address instead of beside the API
+    #[arg(long, env = "REKEY_METRICS_LISTEN")]
+    metrics_listen: Option<String>,
+    /// Seed fictional tenants, users and methods once, and print how to try them
+    #[arg(long, env = "REKEY_DEMO")]
+    demo: bool,
+    /// Limits on the rate of requests (never the limits on guessing); for load tests
+    #[arg(long, env = "REKEY_THROTTLE", default_value = "on")]
+    throttle: Switch,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+impl Serve {
+    pub async fn run(self) -> Result<ExitCode> {
+        log_to_standard_error();
+        let store = self.database.open()?;
+        let acceptor = server::bind(&self.listen).await.map_err(|error| cannot_listen(&self.listen, error))?;
+        let public_url = match self.public_url {
+            Some(url) => check_public_url(&url)?,
+            None => local_url(&acceptor, &self.listen),
+        };
+        let app = App::new(store, &public_url);
+        if self.demo {
+            let demo = demo::seed(&app).await?;
+            announce(&demo, &public_url);
+        }
+        tokio::spawn(worker::run(app.store.clone()));
+        tracing::info!(database = ?self.database.database, url = %public_url, "rekey is ready");
+        let options = server::Options { metrics_listen: self.metrics_listen };
+        server::serve(acceptor, app, options, stop_signal()).await.map_err(Error::internal)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn cannot_listen(address: &str, error: std::io::Error) -> Error {
+    Error::internal(format!("cannot listen on {address}: {error}"))
+}
+
+/// Where a caller on this machine reaches the listener.
+fn local_url(acceptor: &impl Acceptor, listen: &str) -> String {
+    let addresses = acceptor.local_addr();
+    match addresses.first().and_then(|address| address.as_socket_addr()) {
+        Some(address) if address.ip().is_unspecified() => format!("http://localhost:{}", address.port()),
+        Some(address) => format!("http://{address}"),
+        None => format!("http://{listen}"),
+    }
+}
+
+fn check_public_url(url: &str) -> Result<String> {
+    let url = url.trim_end_matches('/');
+    match url.parse::<poem::http::Uri>() {
+        Ok(uri) if uri.scheme().is_some() && uri.host().is_some() && uri.query().is_none() => Ok(url.to_owned()),
+        _ => Err(Error::invalid("--public-url", "A public URL is written like https://rekey.example.com.")),
+    }
+}
+
+fn announce(demo: &demo::Demo, public_url: &str) {
+    println!("Rekey demo. All people and numbers are fictional.\n");
+    println!("Docs:          {public_url}/docs");
+    println!("Tenant:        {} ({})", demo.tenant_id, demo::EXAMPLE_TENANT);
+    println!("Client id:     {}", demo.client_id);
+    println!("Client secret: {}", demo.client_secret.expose_secret());
+    println!("\nReset a user, from another terminal:\n");
+    println!("{}\n", demo::curl_line(demo, public_url));
+}
+
+/// `RUST_LOG` chooses what is logged; by default our own words from `info` up.
+fn log_to_standard_error() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("rekey=info,warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+/// Ctrl-C, or a service manager's SIGTERM.
+async fn stop_signal() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! { _ = interrupted => (), _ = terminated.recv() => () }
+            return;
+        }
+    }
+    let _ = interrupted.await;
+}

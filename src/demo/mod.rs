@@ -1,0 +1,142 @@
+//! Fictional data for trying Rekey out: a partner, three customers, about forty users with every kind of method.
+//!
+//! Seeded once; a second start finds it and only prints it again. All ids are the same on every machine, so that the
+//! examples in the API's document can name them. Tenants are marked as demo.
+
+mod people;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{
+    access::Caller,
+    app::App,
+    applications::{self, NewApplication},
+    audit::{self, Activity, Entry, Target},
+    error::Result,
+    id::{ApplicationId, AuditEventId, TenantId, stable_guid},
+    methods::password::PasswordDigest,
+    store::{self, Tx, applications::Application},
+    tenants::{self, NewTenant},
+    tokens,
+};
+use people::{Organization, Person};
+
+/// The user that examples and the printed curl line reset.
+pub const EXAMPLE_USER: &str = "adele.vance@contoso.example";
+/// A user of the same tenant who has only a password yet.
+pub const NEW_HIRE: &str = "new.hire@contoso.example";
+/// A user of the same tenant who may be deleted.
+pub const LEAVER: &str = "lee.gu@contoso.example";
+/// The tenant of the examples.
+pub const EXAMPLE_TENANT: &str = "contoso.example";
+/// The password of every demo user.
+pub const PASSWORD: &str = "Correct-Horse-9-Battery";
+/// The Base32 secret of the example user's software token.
+pub const TOTP_SECRET: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
+
+/// How long the demo application's secret lives, in days.
+const SECRET_DAYS: i64 = 3650;
+
+/// The id of a seeded object of the example tenant: the same on every machine.
+pub fn id(name: &str) -> String {
+    stable_guid(&format!("demo/contoso/{name}"))
+}
+
+fn tenant_id(organization: &Organization) -> TenantId {
+    TenantId::new(stable_guid(&format!("demo/{}", organization.domain)))
+}
+
+/// What somebody who tries Rekey out needs to know.
+#[derive(Debug)]
+pub struct Demo {
+    pub tenant_id: TenantId,
+    pub client_id: ApplicationId,
+    pub client_secret: SecretString,
+}
+
+/// Makes sure that the demo data is there.
+pub async fn seed(app: &App) -> Result<Demo> {
+    let context = app.store.context();
+    // One for all, as all have the same password; made here because it is slow on purpose.
+    let digest = PasswordDigest::new(&context.entropy, PASSWORD)?;
+    for organization in people::ORGANIZATIONS {
+        let (digest, tenant) = (digest.clone(), tenant_id(organization));
+        app.store.write(&tenant, move |tx| seed_organization(tx, organization, &digest)).await?;
+    }
+    let example = tenant_id(&people::ORGANIZATIONS[0]);
+    let client_id = ApplicationId::new(id("application"));
+    // Derived, not random, so that a later start can print it again although only its digest is stored.
+    let client_secret = context.sealer.derive("demo client secret");
+    let (tenant, application, secret) = (example.clone(), client_id.clone(), client_secret.clone());
+    app.store.write(&example, move |tx| seed_application(tx, &tenant, &application, &secret)).await?;
+    Ok(Demo { tenant_id: example, client_id, client_secret })
+}
+
+fn operator(tx: &Tx<'_>, tenant: &TenantId) -> Caller {
+    Caller::operator(tenant.clone(), tx.guid())
+}
+
+fn seed_organization(tx: &mut Tx<'_>, organization: &Organization, digest: &PasswordDigest) -> Result<()> {
+    let tenant = tenant_id(organization);
+    if store::tenants::find(tx, &tenant)?.is_some() {
+        return Ok(());
+    }
+    let caller = operator(tx, &tenant);
+    let new = NewTenant {
+        tenant_id: tenant.clone(),
+        display_name: organization.display_name.into(),
+        default_domain: organization.domain.into(),
+        is_partner: organization.is_partner,
+        is_demo: true,
+    };
+    tenants::create(tx, &caller, &new)?;
+    let actor = crate::access::identify(tx, &caller)?;
+    for (number, person) in organization.people.iter().enumerate() {
+        let user = people::seed_person(tx, &tenant, organization, person, number, digest)?;
+        let mut entry = Entry::success(Activity::CREATE_USER, Target::user(&user)).because("Seeded for the demo");
+        entry.id = is_example(organization, person).then(|| AuditEventId::new(id("audit event")));
+        audit::record(tx, &actor, entry)?;
+    }
+    people::seed_spare_devices(tx, &tenant, organization)
+}
+
+fn is_example(organization: &Organization, person: &Person) -> bool {
+    organization.domain == EXAMPLE_TENANT && EXAMPLE_USER.starts_with(person.alias)
+}
+
+/// The application whose id and secret `--demo` prints: every permission there is, so that every example works.
+fn seed_application(tx: &mut Tx<'_>, tenant: &TenantId, id: &ApplicationId, secret: &SecretString) -> Result<()> {
+    let caller = operator(tx, tenant);
+    let (_, record) = tokens::secret_of(tx.guid(), secret.clone(), tx.now(), SECRET_DAYS);
+    match store::applications::find(tx, tenant, id)? {
+        None => {
+            let new = NewApplication {
+                application_id: id.clone(),
+                display_name: "Contoso help desk (demo)".into(),
+                permissions: crate::access::known_permissions(),
+                secret: record,
+            };
+            applications::create(tx, &caller, &new).map(drop)
+        }
+        Some(found) if has_secret(&found, secret, tx) => Ok(()),
+        Some(_) => applications::add_secret(tx, &caller, id, &record),
+    }
+}
+
+fn has_secret(application: &Application, secret: &SecretString, tx: &Tx<'_>) -> bool {
+    tokens::shown_secret(application, secret).is_some_and(|held| held.end_date_time > tx.now())
+}
+
+/// One line for a shell: gets a token and resets the example user with it.
+pub fn curl_line(demo: &Demo, public_url: &str) -> String {
+    let token = format!(
+        "curl -sS -d grant_type=client_credentials -d client_id={} -d client_secret={} {public_url}/{}/oauth2/v2.0/token \
+         | sed 's/.*\"access_token\" *: *\"\\([^\"]*\\)\".*/\\1/'",
+        demo.client_id,
+        demo.client_secret.expose_secret(),
+        demo.tenant_id
+    );
+    format!(
+        "curl -sS -X POST -H \"Authorization: Bearer $({token})\" {public_url}/v1.0/users/{EXAMPLE_USER}/authentication/resetMfa"
+    )
+}

@@ -1,0 +1,345 @@
+//! Who works where, and what they prove their identity with.
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use super::{TOTP_SECRET, id};
+use crate::{
+    clock::Timestamp,
+    error::{Error, Result},
+    id::{DeviceId, MethodId, TenantId, UserId, stable_guid},
+    methods::{
+        MethodKind,
+        email::{self, Email},
+        fido2::Fido2,
+        microsoft_authenticator::MicrosoftAuthenticator,
+        new_row,
+        oath::HashFunction,
+        password::{self, PasswordDigest},
+        phone::{Phone, PhoneType},
+        secret_place,
+        software_oath::SoftwareOath,
+        temporary_access_pass::TemporaryAccessPass,
+    },
+    roles::Role,
+    store::{
+        Tx,
+        devices::{self, Device, DeviceHash, DeviceStatus},
+        methods,
+        roles::{self, RoleAssignment},
+        users::{self, Profile, Requirements, User, UserType},
+    },
+};
+
+pub struct Organization {
+    pub domain: &'static str,
+    pub display_name: &'static str,
+    pub is_partner: bool,
+    pub people: &'static [Person],
+}
+
+pub struct Person {
+    /// The part of the userPrincipalName before the `@`.
+    pub alias: &'static str,
+    pub title: &'static str,
+    pub role: Option<Role>,
+    /// What the person has beside a password.
+    pub has: &'static [Has],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Has {
+    Mobile,
+    Alternate,
+    Office,
+    Email,
+    App,
+    Totp,
+    Token,
+    /// A hardware token that was never activated.
+    NewToken,
+    Passkey,
+    Pass,
+    /// Not a method: the account was deleted.
+    Left,
+    /// Not a method: a guest of another organization.
+    IsGuest,
+}
+use Has::*;
+
+const fn person(alias: &'static str, title: &'static str, has: &'static [Has]) -> Person {
+    Person { alias, title, role: None, has }
+}
+
+const fn admin(alias: &'static str, title: &'static str, role: Role, has: &'static [Has]) -> Person {
+    Person { alias, title, role: Some(role), has }
+}
+
+/// The first is the tenant of the examples.
+pub const ORGANIZATIONS: &[Organization] = &[
+    Organization {
+        domain: "contoso.example",
+        display_name: "Contoso",
+        is_partner: false,
+        people: &[
+            person(
+                "adele.vance",
+                "Retail Manager",
+                &[Mobile, Alternate, Office, Email, App, Totp, Token, NewToken, Passkey, Pass],
+            ),
+            person("new.hire", "Trainee", &[]),
+            person("left.company", "Former employee", &[Left, Mobile]),
+            person("gone.forever", "Former employee", &[Left]),
+            admin("megan.bowen", "Help desk lead", Role::AuthenticationAdministrator, &[App, Passkey]),
+            admin("nestor.wilke", "Security architect", Role::PrivilegedAuthenticationAdministrator, &[Passkey, Token]),
+            admin("isaiah.langer", "IT director", Role::GlobalAdministrator, &[Passkey, App]),
+            admin("patti.fernandez", "Help desk", Role::HelpdeskAdministrator, &[App, Mobile]),
+            admin("lynne.robbins", "Auditor", Role::GlobalReader, &[Totp]),
+            person("alex.wilber", "Marketing", &[Mobile, App]),
+            person("diego.siciliani", "HR", &[Mobile, Office]),
+            person("grady.archie", "Designer", &[Totp, Email]),
+            person("henrietta.mueller", "Developer", &[Passkey, Totp, Token]),
+            person("joni.sherman", "Paralegal", &[App]),
+            person("lee.gu", "Director", &[Mobile, Alternate, App]),
+            person("pradeep.gupta", "Accountant", &[Mobile, Email]),
+            person("guest.advisor", "Advisor", &[IsGuest, Mobile]),
+        ],
+    },
+    Organization {
+        domain: "northwind.example",
+        display_name: "Northwind Traders",
+        is_partner: false,
+        people: &[
+            admin("nancy.davolio", "Administrator", Role::GlobalAdministrator, &[Passkey, App]),
+            admin("andrew.fuller", "Help desk", Role::AuthenticationAdministrator, &[App]),
+            person("janet.leverling", "Sales", &[Mobile, App]),
+            person("margaret.peacock", "Sales", &[Mobile, Totp]),
+            person("steven.buchanan", "Sales manager", &[App, Email]),
+            person("michael.suyama", "Sales", &[Totp, Token]),
+            person("robert.king", "Sales", &[Mobile, Alternate]),
+            person("laura.callahan", "Coordinator", &[App, Passkey]),
+            person("anne.dodsworth", "Sales", &[Office]),
+            person("maria.anders", "Warehouse", &[Token]),
+            person("thomas.hardy", "Warehouse", &[NewToken]),
+            person("yang.wang", "Drivers", &[]),
+        ],
+    },
+    Organization {
+        domain: "tailspin.example",
+        display_name: "Tailspin Toys",
+        is_partner: false,
+        people: &[
+            admin("amy.alberts", "Administrator", Role::GlobalAdministrator, &[Passkey]),
+            admin("jeff.price", "Help desk", Role::AuthenticationAdministrator, &[App, Totp]),
+            person("molly.dempsey", "Toy designer", &[Mobile, App]),
+            person("sidney.higa", "Toy designer", &[Mobile]),
+            person("jamie.reding", "Production", &[Totp]),
+            person("alan.steiner", "Production", &[App, Email]),
+            person("eric.gruber", "Production", &[Token, Mobile]),
+            person("carlos.garcia", "Shipping", &[Office]),
+            person("spencer.low", "Shipping", &[]),
+        ],
+    },
+    Organization {
+        domain: "fabrikam.example",
+        display_name: "Fabrikam Managed Services",
+        is_partner: true,
+        people: &[
+            admin("dana.swope", "Service manager", Role::GlobalAdministrator, &[Passkey, App]),
+            person("kim.akers", "Engineer", &[App, Totp]),
+            person("ray.chow", "Engineer", &[App, Token]),
+            person("toby.nixon", "Engineer", &[Mobile, App]),
+        ],
+    },
+];
+
+/// `adele.vance` -> `Adele`, `Vance`.
+fn names(alias: &str) -> (String, String) {
+    let capital = |word: &str| word.chars().take(1).flat_map(char::to_uppercase).chain(word.chars().skip(1)).collect();
+    let (given, family) = alias.split_once('.').unwrap_or((alias, ""));
+    (capital(given), capital(family))
+}
+
+/// Users that examples name by id have an id that says so.
+fn user_id(name: &str) -> UserId {
+    UserId::new(match name {
+        "left.company@contoso.example" => id("deleted user"),
+        "gone.forever@contoso.example" => id("purgeable user"),
+        "megan.bowen@contoso.example" => id("administrator"),
+        _ => stable_guid(&format!("demo/user/{name}")),
+    })
+}
+
+pub fn seed_person(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    organization: &Organization,
+    person: &Person,
+    number: usize,
+    digest: &PasswordDigest,
+) -> Result<User> {
+    let (given_name, surname) = names(person.alias);
+    let left = person.has.contains(&Left);
+    let name = format!("{}@{}", person.alias, organization.domain);
+    let user = User {
+        tenant_id: tenant.clone(),
+        user_id: user_id(&name),
+        user_principal_name: name.clone(),
+        display_name: format!("{given_name} {surname}"),
+        given_name: Some(given_name),
+        surname: Some(surname),
+        mail: Some(name.clone()),
+        user_type: if person.has.contains(&IsGuest) { UserType::Guest } else { UserType::Member },
+        account_enabled: true,
+        profile: Profile {
+            mail_nickname: Some(person.alias.into()),
+            job_title: Some(person.title.into()),
+            ..Profile::default()
+        },
+        created_at: tx.now(),
+        deleted_at: left.then(|| tx.now()),
+        sessions_valid_from: tx.now().plus_seconds(-1),
+    };
+    users::insert(tx, &user, &Requirements::default())?;
+    if let Some(role) = person.role {
+        let assignment = RoleAssignment {
+            tenant_id: tenant.clone(),
+            user_id: user.user_id.clone(),
+            role_id: role.as_str().into(),
+            created_at: tx.now(),
+        };
+        roles::insert(tx, &assignment)?;
+    }
+    password::set(tx, tenant, &user.user_id, digest, false)?;
+    for has in person.has {
+        seed_method(tx, &user, *has, number)?;
+    }
+    Ok(user)
+}
+
+fn seed_method(tx: &mut Tx<'_>, user: &User, has: Has, number: usize) -> Result<()> {
+    match has {
+        Mobile => seed_phone(tx, user, PhoneType::Mobile, format!("+1 42555501{number:02}")),
+        Alternate => seed_phone(tx, user, PhoneType::AlternateMobile, format!("+1 42555502{number:02}")),
+        Office => seed_phone(tx, user, PhoneType::Office, format!("+1 42555503{number:02}x{}", 100 + number)),
+        Email => {
+            let detail = email::Email { email_address: user.user_principal_name.replace("@", "@home.") };
+            seed_row(tx, user, MethodKind::Email, email::ID.into(), &detail, None)
+        }
+        App => {
+            let detail = MicrosoftAuthenticator {
+                display_name: format!("{}'s phone", user.given_name.as_deref().unwrap_or_default()),
+                device_tag: Some("SoftwareTokenActivated".into()),
+                phone_app_version: Some("6.2511.7533".into()),
+                client_app_name: Some("microsoftAuthenticator".into()),
+            };
+            seed_row(
+                tx,
+                user,
+                MethodKind::MicrosoftAuthenticator,
+                method_id(user, "microsoftAuthenticator"),
+                &detail,
+                None,
+            )
+        }
+        Totp => {
+            let detail = SoftwareOath {
+                display_name: Some("Authenticator app".into()),
+                hash_function: HashFunction::Sha1,
+                digits: 6,
+                time_interval_in_seconds: 30,
+            };
+            let secret = data_encoding::BASE32_NOPAD.decode(TOTP_SECRET.as_bytes()).map_err(Error::internal)?;
+            seed_row(tx, user, MethodKind::SoftwareOath, method_id(user, "softwareOath"), &detail, Some(&secret))
+        }
+        Passkey => {
+            let detail = Fido2 {
+                display_name: "Security key".into(),
+                aa_guid: Some("2fc0579f-8113-47ea-b116-bb5a8db9202a".into()),
+                model: Some("YubiKey 5 Series with NFC".into()),
+                attestation_certificates: vec![],
+                attestation_level: "attested".into(),
+                passkey_type: "deviceBound".into(),
+            };
+            seed_row(tx, user, MethodKind::Fido2, method_id(user, "fido2"), &detail, None)
+        }
+        Pass => {
+            let detail =
+                TemporaryAccessPass { start_date_time: tx.now(), lifetime_in_minutes: 480, is_usable_once: false };
+            let code = tx.entropy().text(b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789", 8);
+            let id = method_id(user, "temporaryAccessPass");
+            seed_row(tx, user, MethodKind::TemporaryAccessPass, id, &detail, Some(code.as_bytes()))
+        }
+        Token => seed_device(tx, &user.tenant_id, Some(user), "hardwareOath", DeviceStatus::Activated, number),
+        NewToken => {
+            seed_device(tx, &user.tenant_id, Some(user), "hardwareOath assigned", DeviceStatus::Assigned, number)
+        }
+        Left | IsGuest => Ok(()),
+    }
+}
+
+/// The example user's ids are those of the examples.
+fn method_id(user: &User, name: &str) -> String {
+    if user.user_principal_name == super::EXAMPLE_USER {
+        return id(name);
+    }
+    stable_guid(&format!("demo/{}/{name}", user.user_principal_name))
+}
+
+fn seed_phone(tx: &mut Tx<'_>, user: &User, phone_type: PhoneType, phone_number: String) -> Result<()> {
+    let detail = Phone { phone_number, phone_type };
+    seed_row(tx, user, MethodKind::Phone, phone_type.method_id().into(), &detail, None)
+}
+
+fn seed_row(
+    tx: &mut Tx<'_>,
+    user: &User,
+    kind: MethodKind,
+    id: String,
+    detail: &impl serde::Serialize,
+    secret: Option<&[u8]>,
+) -> Result<()> {
+    let mut row = new_row(tx, &user.tenant_id, &user.user_id, kind, MethodId::new(id), detail)?;
+    row.sealed_secret = secret.map(|secret| tx.seal(&secret_place(&row), secret)).transpose()?;
+    methods::insert(tx, &row)
+}
+
+/// Tokens in the drawer that nobody has yet.
+pub fn seed_spare_devices(tx: &mut Tx<'_>, tenant: &TenantId, organization: &Organization) -> Result<()> {
+    if organization.domain == super::EXAMPLE_TENANT {
+        seed_device(tx, tenant, None, "hardwareOath available", DeviceStatus::Available, 90)?;
+        seed_device(tx, tenant, None, "hardwareOath spare", DeviceStatus::Available, 91)?;
+    }
+    Ok(())
+}
+
+fn seed_device(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    user: Option<&User>,
+    name: &str,
+    status: DeviceStatus,
+    number: usize,
+) -> Result<()> {
+    let id = user.map_or_else(|| id(name), |user| method_id(user, name));
+    let serial_number = format!("DEMO-{:03}-{}", number, if status == DeviceStatus::Assigned { "B" } else { "A" });
+    // Everybody can work the codes of a demo token out: its secret is a digest of its serial number.
+    let secret = digest(&SHA256, serial_number.as_bytes());
+    let device = Device {
+        tenant_id: tenant.clone(),
+        sealed_secret: tx.seal(&[tenant.as_str(), "device", &id], &secret.as_ref()[..20])?,
+        device_id: DeviceId::new(id),
+        serial_number,
+        manufacturer: "Contoso Tokens".into(),
+        model: "C-100".into(),
+        display_name: None,
+        time_interval_seconds: 30,
+        hash_function: DeviceHash::Sha1,
+        status,
+        assigned_to: user.map(|user| user.user_id.clone()),
+        assigned_at: user.map(|_| tx.now()),
+        last_step: None,
+        last_used_at: (status == DeviceStatus::Activated).then(|| Timestamp::from_seconds(tx.now().seconds() - 3600)),
+        created_at: tx.now(),
+    };
+    devices::insert(tx, &device)
+}

@@ -1,0 +1,225 @@
+//! Connections: accepted, bounded in number, in bytes of headers and in patience, and closed gracefully.
+//!
+//! poem's own server sets no timer, and without one hyper waits for ever for a request that never ends; hence this
+//! loop of our own around poem's listeners and endpoints.
+
+use std::{
+    convert::Infallible,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use hyper::{Request, body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+};
+use poem::{Endpoint, Response, listener::Acceptor};
+use prometheus::IntGauge;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    task::JoinSet,
+    time::{Instant, Sleep, sleep, sleep_until, timeout},
+};
+
+/// How long open requests may take to finish after the signal to stop.
+const GRACE: Duration = Duration::from_secs(10);
+/// Open connections; further ones wait in the system's queue.
+const MAX_CONNECTIONS: usize = 8192;
+/// How long a connection may be silent before and between requests, or take over the headers of one.
+const HEADER_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a client may refuse to take any more of an answer.
+const WRITE_PATIENCE: Duration = Duration::from_secs(30);
+/// The headers of one request, in bytes; more is answered 431.
+const MAX_HEADERS: usize = 128 * 1024;
+/// Requests at a time on one HTTP/2 connection.
+const MAX_STREAMS: u32 = 200;
+/// How often a silent HTTP/2 client is asked whether it is still there.
+const PING: Duration = Duration::from_secs(20);
+/// The pause after the system could not give us another connection (out of file descriptors, mostly).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// As many bytes tell HTTP/2 from HTTP/1 (RFC 9113 section 3.4).
+const PREFACE_BYTES: usize = 24;
+
+/// Serves until `stop` is done, then lets open requests finish. `open` shows how many connections there are.
+pub async fn serve<E>(
+    mut acceptor: impl Acceptor + 'static,
+    endpoint: E,
+    open: Option<IntGauge>,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()>
+where
+    E: Endpoint<Output = Response> + 'static,
+{
+    let endpoint = Arc::new(endpoint);
+    let graceful = GracefulShutdown::new();
+    let builder = builder();
+    let mut connections = JoinSet::new();
+    let note = |connections: &JoinSet<()>| {
+        if let Some(open) = &open {
+            open.set(i64::try_from(connections.len()).unwrap_or(i64::MAX));
+        }
+    };
+    for address in acceptor.local_addr() {
+        tracing::info!(%address, "listening");
+    }
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            Some(_) = connections.join_next() => note(&connections),
+            accepted = acceptor.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
+                Ok((socket, local, remote, scheme)) => {
+                    let endpoint = endpoint.clone();
+                    let service = service_fn(move |request: Request<Incoming>| {
+                        let request = (request, local.clone(), remote.clone(), scheme.clone()).into();
+                        let endpoint = endpoint.clone();
+                        async move { Ok::<hyper::Response<_>, Infallible>(endpoint.get_response(request).await.into()) }
+                    });
+                    let connection = builder.serve_connection_with_upgrades(TokioIo::new(Patient::new(socket)), service);
+                    // Errors here are the client's: it went away, was too slow or does not speak HTTP.
+                    let connection = graceful.watch(connection.into_owned());
+                    connections.spawn(async move { drop(connection.await) });
+                    note(&connections);
+                }
+                Err(error) if is_one_connections(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "no connection can be accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    drop(acceptor);
+    tracing::info!(connections = connections.len(), "stopping");
+    if timeout(GRACE, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests did not finish in time and are cut off");
+    }
+    Ok(())
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_PATIENCE)
+        .max_buf_size(MAX_HEADERS)
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEADERS as u32);
+    builder
+}
+
+/// Failures that say something about one peer, not about us.
+fn is_one_connections(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// A socket that loses patience where hyper has no clock: before it knows which HTTP is spoken (TLS handshake
+/// included), and when the client takes nothing of an answer.
+struct Patient<S> {
+    inner: S,
+    /// Bytes still to come until hyper's own clock runs, and until when they may.
+    awaited: usize,
+    opening: Pin<Box<Sleep>>,
+    /// Runs while the client takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Patient<S> {
+    fn new(inner: S) -> Self {
+        let opening = Box::pin(sleep_until(Instant::now() + HEADER_PATIENCE));
+        Self { inner, awaited: PREFACE_BYTES, opening, stalled: None }
+    }
+
+    /// Passes a finished step on, and gives up on one that stays unfinished for too long.
+    fn unless_stalled<T>(&mut self, cx: &mut Context<'_>, step: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if step.is_ready() {
+            self.stalled = None;
+            return step;
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(WRITE_PATIENCE)));
+        stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        match Pin::new(&mut self.inner).poll_read(cx, buffer) {
+            Poll::Pending if self.awaited > 0 => {
+                self.opening.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+            }
+            step => {
+                self.awaited = self.awaited.saturating_sub(buffer.filled().len() - before);
+                step
+            }
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let step = Pin::new(&mut self.inner).poll_write(cx, bytes);
+        self.unless_stalled(cx, step)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let step = Pin::new(&mut self.inner).poll_flush(cx);
+        self.unless_stalled(cx, step)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let step = Pin::new(&mut self.inner).poll_shutdown(cx);
+        self.unless_stalled(cx, step)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let step = Pin::new(&mut self.inner).poll_write_vectored(cx, slices);
+        self.unless_stalled(cx, step)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_ends() {
+        let (socket, mut client) = tokio::io::duplex(64);
+        let mut socket = Patient::new(socket);
+        client.write_all(b"GET / ").await.unwrap();
+        let mut bytes = [0; 256];
+        assert_eq!(socket.read(&mut bytes).await.unwrap(), 6);
+        assert_eq!(socket.read(&mut bytes).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(socket.write_all(&bytes).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_has_spoken_may_be_silent() {
+        let (socket, mut client) = tokio::io::duplex(64);
+        let mut socket = Patient::new(socket);
+        client.write_all(&[b'x'; PREFACE_BYTES]).await.unwrap();
+        let mut bytes = [0; 256];
+        assert_eq!(socket.read(&mut bytes).await.unwrap(), PREFACE_BYTES);
+        assert!(timeout(HEADER_PATIENCE * 10, socket.read(&mut bytes)).await.is_err());
+    }
+}

@@ -1,0 +1,42 @@
+//! Clean-up that no request waits for: answers of idempotency keys after 24 hours, registrations that nobody finished.
+//!
+//! Expired rows are invisible already, so it does not matter when, how often, or on how many replicas this runs.
+
+use std::time::Duration;
+
+use crate::{
+    error::Result,
+    id::TenantId,
+    store::{Store, idempotency, methods},
+};
+
+/// Time between two rounds.
+const PAUSE: Duration = Duration::from_secs(300);
+
+/// What one round removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Removed {
+    pub answers: usize,
+    pub registrations: usize,
+}
+
+/// One round.
+pub async fn run_once(store: &Store) -> Result<Removed> {
+    // On behalf of no tenant: nobody can see the rows any more, so nobody has to wait.
+    let nobody = TenantId::new("");
+    let clean = |tx: &mut crate::store::Tx<'_>| {
+        Ok(Removed { answers: idempotency::purge_expired(tx)?, registrations: methods::purge_unfinished(tx)? })
+    };
+    store.write(&nobody, clean).await
+}
+
+/// Rounds without end.
+pub async fn run(store: Store) {
+    loop {
+        tokio::time::sleep(PAUSE).await;
+        match run_once(&store).await {
+            Ok(removed) => tracing::debug!(?removed, "cleaned up"),
+            Err(error) => tracing::warn!(%error, "clean-up failed; the next round tries again"),
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! The audit log: what is recorded of every change and of every attempt that matters.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     access::{Actor, Powers},
@@ -13,6 +13,7 @@ use crate::{
     },
 };
 
+pub mod query;
 pub mod verify;
 
 /// What somebody does, in the words of Graph's directoryAudits.
@@ -93,7 +94,7 @@ impl Target {
 }
 
 /// A property that changed. Values are JSON texts, as Graph has them; never a secret.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ModifiedProperty {
     pub display_name: String,
@@ -112,7 +113,7 @@ impl ModifiedProperty {
     }
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Detail {
     pub key: String,
     pub value: String,

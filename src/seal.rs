@@ -107,6 +107,11 @@ impl Sealer {
         Ok(format!("{}.{}", self.current, URL_SAFE_NO_PAD.encode(sealed)))
     }
 
+    /// True when the key that sealed this is loaded here, so that opening it tells whether it is genuine.
+    pub fn has_key_of(&self, sealed: &str) -> bool {
+        sealed.split_once('.').is_none_or(|(id, _)| self.keys.contains_key(id))
+    }
+
     /// Opens what `seal` made for the same place; anything else is an internal error, for it means that rows were
     /// moved, damaged, or sealed with a key that is not here.
     pub fn open(&self, place: &[&str], sealed: &str) -> Result<SecretSlice<u8>> {

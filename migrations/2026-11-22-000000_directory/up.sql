@@ -142,10 +142,19 @@ CREATE TABLE audit_events (
     PRIMARY KEY (tenant_id, sequence)
 );
 CREATE UNIQUE INDEX audit_events_by_id ON audit_events (tenant_id, event_id);
-CREATE INDEX audit_events_by_target ON audit_events (tenant_id, target_id, sequence);
-CREATE INDEX audit_events_by_initiator ON audit_events (tenant_id, initiator_id, sequence);
+-- One index per field that a list can be filtered by; each goes on in the order of the list
+-- (src/store/sqlite_statistics.sql tells SQLite which of them are selective).
 CREATE INDEX audit_events_by_time ON audit_events (tenant_id, activity_at, sequence);
-CREATE INDEX audit_events_by_correlation ON audit_events (tenant_id, correlation_id, sequence);
+CREATE INDEX audit_events_by_service ON audit_events (tenant_id, logged_by_service, activity_at, sequence);
+CREATE INDEX audit_events_by_category ON audit_events (tenant_id, category, activity_at, sequence);
+CREATE INDEX audit_events_by_result ON audit_events (tenant_id, result, activity_at, sequence);
+CREATE INDEX audit_events_by_activity ON audit_events (tenant_id, activity_display_name, activity_at, sequence);
+CREATE INDEX audit_events_by_initiator_name ON audit_events (tenant_id, initiator_display_name, activity_at, sequence);
+CREATE INDEX audit_events_by_principal ON audit_events (tenant_id, lower(initiator_principal_name), activity_at, sequence);
+CREATE INDEX audit_events_by_initiator ON audit_events (tenant_id, initiator_id, activity_at, sequence);
+CREATE INDEX audit_events_by_target_name ON audit_events (tenant_id, target_display_name, activity_at, sequence);
+CREATE INDEX audit_events_by_target ON audit_events (tenant_id, target_id, activity_at, sequence);
+CREATE INDEX audit_events_by_correlation ON audit_events (tenant_id, correlation_id, activity_at, sequence);
 
 CREATE TABLE audit_heads (
     tenant_id TEXT NOT NULL PRIMARY KEY,

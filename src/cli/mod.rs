@@ -2,6 +2,7 @@
 //! error, and a failure ends non-zero.
 
 mod admin;
+mod audit;
 mod database;
 mod serve;
 
@@ -32,6 +33,9 @@ enum Command {
     /// Applications: who may call the API, with which permissions.
     #[command(subcommand)]
     App(admin::AppCommand),
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Print the OpenAPI document.
     Openapi,
 }
@@ -42,6 +46,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Migrate(database) => database.open().map(|_| ExitCode::SUCCESS),
         Command::Tenant(command) => command.run().await,
         Command::App(command) => command.run().await,
+        Command::Audit(command) => command.run().await,
         Command::Openapi => openapi(),
     };
     outcome.unwrap_or_else(|error| {

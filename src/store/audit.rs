@@ -6,14 +6,11 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use diesel::{BoxableExpression, helper_types::AssumeNotNull, prelude::*, sql_types::Bool};
-use serde::{Deserialize, Serialize};
+use diesel::{dsl::sql, prelude::*, sql_types::Bool};
+use serde::Serialize;
 
 use super::{
-    Tx,
-    backend::AnyConnection,
-    filter::{Filter, Operator},
-    keys,
+    Tx, keys,
     schema::{audit_events, audit_heads},
 };
 use crate::{
@@ -21,6 +18,8 @@ use crate::{
     error::{Error, Result},
     id::{AuditEventId, TenantId},
 };
+
+pub mod list;
 
 /// One event as it is stored. Its JSON (all columns but `hash`, in this order) is what the hash covers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Queryable, Selectable, Insertable)]
@@ -92,7 +91,10 @@ pub fn genesis(tenant: &TenantId) -> String {
 pub fn append(tx: &mut Tx<'_>, mut event: AuditEvent) -> Result<AuditEventId> {
     let head = head(tx, &event.tenant_id)?;
     (event.sequence, event.previous_hash) = match &head {
-        Some(head) => (head.sequence + 1, head.hash.clone()),
+        Some(head) => {
+            let next = head.sequence.checked_add(1).ok_or_else(|| Error::internal("an audit head is damaged"))?;
+            (next, head.hash.clone())
+        }
         None => (1, genesis(&event.tenant_id)),
     };
     event.hash = event.compute_hash()?;
@@ -139,10 +141,54 @@ pub fn nth_newest_about(
     Ok(query.select(audit_events::activity_at).first(tx.conn).optional()?)
 }
 
-/// Events with a sequence greater than `after`, oldest first, as verification walks them.
-pub fn chain(tx: &mut Tx<'_>, tenant: &TenantId, after: i64, limit: i64) -> Result<Vec<AuditEvent>> {
-    let query = audit_events::table.filter(audit_events::tenant_id.eq(tenant)).filter(audit_events::sequence.gt(after));
-    Ok(query.order(audit_events::sequence).limit(limit).select(AuditEvent::as_select()).load(tx.conn)?)
+/// True where every column of the row holds a value of its own type. PostgreSQL keeps it so by itself; SQLite lets a
+/// BLOB stand in a TEXT column and reads it as the same text, though no comparison finds it any more.
+const EVENT_IS_WELL_TYPED: &str = "\
+    tenant_id = CAST(tenant_id AS TEXT) AND sequence = CAST(sequence AS BIGINT) AND event_id = CAST(event_id AS TEXT) \
+    AND activity_at = CAST(activity_at AS BIGINT) AND activity_display_name = CAST(activity_display_name AS TEXT) \
+    AND category = CAST(category AS TEXT) AND logged_by_service = CAST(logged_by_service AS TEXT) \
+    AND operation_type = CAST(operation_type AS TEXT) AND result = CAST(result AS TEXT) \
+    AND result_reason = CAST(result_reason AS TEXT) AND correlation_id = CAST(correlation_id AS TEXT) \
+    AND initiator_kind = CAST(initiator_kind AS TEXT) \
+    AND (initiator_id IS NULL OR initiator_id = CAST(initiator_id AS TEXT)) \
+    AND (initiator_display_name IS NULL OR initiator_display_name = CAST(initiator_display_name AS TEXT)) \
+    AND (initiator_principal_name IS NULL OR initiator_principal_name = CAST(initiator_principal_name AS TEXT)) \
+    AND (ip_address IS NULL OR ip_address = CAST(ip_address AS TEXT)) \
+    AND (user_agent IS NULL OR user_agent = CAST(user_agent AS TEXT)) \
+    AND (target_type IS NULL OR target_type = CAST(target_type AS TEXT)) \
+    AND (target_id IS NULL OR target_id = CAST(target_id AS TEXT)) \
+    AND (target_display_name IS NULL OR target_display_name = CAST(target_display_name AS TEXT)) \
+    AND (target_principal_name IS NULL OR target_principal_name = CAST(target_principal_name AS TEXT)) \
+    AND modified_properties = CAST(modified_properties AS TEXT) \
+    AND additional_details = CAST(additional_details AS TEXT) \
+    AND previous_hash = CAST(previous_hash AS TEXT) AND hash = CAST(hash AS TEXT)";
+
+const HEAD_IS_WELL_TYPED: &str = "\
+    tenant_id = CAST(tenant_id AS TEXT) AND sequence = CAST(sequence AS BIGINT) AND hash = CAST(hash AS TEXT) \
+    AND key_id = CAST(key_id AS TEXT) AND signature = CAST(signature AS TEXT)";
+
+/// A row as verification reads it, and whether its columns have their own types.
+pub type Stored<T> = (T, bool);
+
+/// Events behind the sequence `after` (from the very first, however numbered, with `None`), in the order of their
+/// sequence, as verification walks them.
+pub fn chain(tx: &mut Tx<'_>, tenant: &TenantId, after: Option<i64>, limit: i64) -> Result<Vec<Stored<AuditEvent>>> {
+    let mut query = audit_events::table
+        .filter(audit_events::tenant_id.eq(tenant))
+        .order(audit_events::sequence)
+        .limit(limit)
+        .select((AuditEvent::as_select(), sql::<Bool>(EVENT_IS_WELL_TYPED)))
+        .into_boxed();
+    if let Some(after) = after {
+        query = query.filter(audit_events::sequence.gt(after));
+    }
+    Ok(query.load(tx.conn)?)
+}
+
+/// The head, as verification reads it.
+pub fn stored_head(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<Option<Stored<AuditHead>>> {
+    let query = audit_heads::table.find(tenant).select((AuditHead::as_select(), sql::<Bool>(HEAD_IS_WELL_TYPED)));
+    Ok(query.first(tx.conn).optional()?)
 }
 
 /// Ids of every tenant that the audit tables mention, whether or not the tenant (still) exists.
@@ -154,26 +200,8 @@ pub fn tenants(tx: &mut Tx<'_>) -> Result<Vec<TenantId>> {
     Ok(ids)
 }
 
-/// The fields that a list of events can be filtered by, each with the value it is compared to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AuditField {
-    Id(String),
-    ActivityDisplayName(String),
-    ActivityDateTime(Timestamp),
-    Category(String),
-    LoggedByService(String),
-    CorrelationId(String),
-    Result(String),
-    /// `initiatedBy/user/...` and `initiatedBy/app/...` share columns; the kind tells them apart.
-    InitiatorId(InitiatorKind, String),
-    InitiatorDisplayName(InitiatorKind, String),
-    InitiatorPrincipalName(String),
-    TargetId(String),
-    TargetDisplayName(String),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// Who initiated an event, as Graph's `initiatedBy` has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InitiatorKind {
     User,
     App,
@@ -185,104 +213,5 @@ impl InitiatorKind {
             Self::User => "user",
             Self::App => "app",
         }
-    }
-}
-
-type Backend = <AnyConnection as Connection>::Backend;
-type Condition = Box<dyn BoxableExpression<audit_events::table, Backend, SqlType = Bool>>;
-
-/// What a list asks for: newest first unless `ascending`; `after` is the sequence at which the page before ended.
-#[derive(Debug, Clone, Default)]
-pub struct AuditQuery {
-    pub filter: Option<Filter<AuditField>>,
-    pub ascending: bool,
-    pub after: Option<i64>,
-    pub limit: i64,
-}
-
-/// Events in the order they were written, which is the order of `activityDateTime`.
-pub fn list(tx: &mut Tx<'_>, tenant: &TenantId, query: &AuditQuery) -> Result<Vec<AuditEvent>> {
-    let mut rows = audit_events::table
-        .filter(audit_events::tenant_id.eq(tenant))
-        .select(AuditEvent::as_select())
-        .limit(query.limit)
-        .into_boxed();
-    if let Some(filter) = &query.filter {
-        rows = rows.filter(condition(filter));
-    }
-    rows = match (query.ascending, query.after) {
-        (true, Some(after)) => rows.filter(audit_events::sequence.gt(after)),
-        (false, Some(after)) => rows.filter(audit_events::sequence.lt(after)),
-        (_, None) => rows,
-    };
-    rows = match query.ascending {
-        true => rows.order(audit_events::sequence.asc()),
-        false => rows.order(audit_events::sequence.desc()),
-    };
-    Ok(rows.load(tx.conn)?)
-}
-
-fn condition(filter: &Filter<AuditField>) -> Condition {
-    match filter {
-        Filter::And(left, right) => Box::new(condition(left).and(condition(right))),
-        Filter::Or(left, right) => Box::new(condition(left).or(condition(right))),
-        Filter::Not(inner) => Box::new(diesel::dsl::not(condition(inner))),
-        Filter::Test(field, operator) => test(field, *operator),
-    }
-}
-
-/// Compares one text column. `LIKE` would read `%` and `_` in the value as wildcards, so a prefix is a range instead:
-/// from the text itself to the text followed by the greatest character.
-macro_rules! text_test {
-    ($column:expr, $operator:expr, $value:expr) => {{
-        let value: String = $value.clone();
-        match $operator {
-            Operator::Eq => Box::new($column.eq(value)) as Condition,
-            Operator::Ne => Box::new($column.ne(value)),
-            Operator::Gt => Box::new($column.gt(value)),
-            Operator::Ge => Box::new($column.ge(value)),
-            Operator::Lt => Box::new($column.lt(value)),
-            Operator::Le => Box::new($column.le(value)),
-            Operator::StartsWith => {
-                let end = format!("{value}\u{10FFFF}");
-                Box::new($column.ge(value).and($column.lt(end)))
-            }
-        }
-    }};
-}
-
-fn test(field: &AuditField, operator: Operator) -> Condition {
-    use audit_events as e;
-    fn present<C: diesel::expression_methods::NullableExpressionMethods + Expression>(column: C) -> AssumeNotNull<C>
-    where
-        AssumeNotNull<C>: Expression,
-    {
-        column.assume_not_null()
-    }
-    let initiated_by = |kind: InitiatorKind| e::initiator_kind.eq(kind.as_str());
-    match field {
-        AuditField::Id(value) => text_test!(e::event_id, operator, value),
-        AuditField::ActivityDisplayName(value) => text_test!(e::activity_display_name, operator, value),
-        AuditField::Category(value) => text_test!(e::category, operator, value),
-        AuditField::LoggedByService(value) => text_test!(e::logged_by_service, operator, value),
-        AuditField::CorrelationId(value) => text_test!(e::correlation_id, operator, value),
-        AuditField::Result(value) => text_test!(e::result, operator, value),
-        AuditField::InitiatorId(kind, value) => {
-            Box::new(initiated_by(*kind).and(text_test!(present(e::initiator_id), operator, value)))
-        }
-        AuditField::InitiatorDisplayName(kind, value) => {
-            Box::new(initiated_by(*kind).and(text_test!(present(e::initiator_display_name), operator, value)))
-        }
-        AuditField::InitiatorPrincipalName(value) => text_test!(present(e::initiator_principal_name), operator, value),
-        AuditField::TargetId(value) => text_test!(present(e::target_id), operator, value),
-        AuditField::TargetDisplayName(value) => text_test!(present(e::target_display_name), operator, value),
-        AuditField::ActivityDateTime(at) => match operator {
-            Operator::Eq => Box::new(e::activity_at.eq(*at)),
-            Operator::Ne => Box::new(e::activity_at.ne(*at)),
-            Operator::Gt => Box::new(e::activity_at.gt(*at)),
-            Operator::Ge | Operator::StartsWith => Box::new(e::activity_at.ge(*at)),
-            Operator::Lt => Box::new(e::activity_at.lt(*at)),
-            Operator::Le => Box::new(e::activity_at.le(*at)),
-        },
     }
 }

@@ -36,6 +36,8 @@ use crate::{
 };
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
+/// Run after migrations.
+const SQLITE_STATISTICS: &str = include_str!("sqlite_statistics.sql");
 /// How long a caller waits for a connection, the writer's queue or another process's lock before it gets a 503.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Writes that may wait for the SQLite writer; beyond that callers wait at the door.
@@ -224,7 +226,13 @@ fn migrate(conn: &mut AnyConnection) -> Result<()> {
     match conn {
         AnyConnection::Sqlite(conn) => {
             AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")?;
-            let done = conn.run_pending_migrations(MIGRATIONS).map(drop).map_err(failed);
+            let done = conn.run_pending_migrations(MIGRATIONS).map(|applied| !applied.is_empty()).map_err(failed);
+            let done = done.and_then(|changed| {
+                if changed {
+                    conn.batch_execute(SQLITE_STATISTICS)?;
+                }
+                Ok(())
+            });
             match done {
                 Ok(()) => AnsiTransactionManager::commit_transaction(conn)?,
                 Err(error) => {

@@ -138,6 +138,34 @@ pub fn load_current(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<Option<Signing
     opened(key_id, pkcs8).map(Some)
 }
 
+/// Whether a public key is the one that its sealed private half has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Genuineness {
+    Genuine,
+    /// The private half is another key's, or was moved or tampered with.
+    Forged,
+    /// The sealing key is not here, as with a copy of the database.
+    Unknown,
+}
+
+/// Tests every key of a tenant, in the order of their creation.
+pub fn test_all(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<Vec<(PublicKey, Genuineness)>> {
+    let query = signing_keys::table.filter(signing_keys::tenant_id.eq(tenant)).order(signing_keys::created_at);
+    let rows: Vec<(PublicKey, String)> =
+        query.select((PublicKey::as_select(), signing_keys::sealed_private_key)).load(tx.conn)?;
+    let test = |(public, sealed): (PublicKey, String)| {
+        if !tx.context.sealer.has_key_of(&sealed) {
+            return (public, Genuineness::Unknown);
+        }
+        let private = tx
+            .open(&[tenant.as_str(), "signing-key", &public.key_id], &sealed)
+            .and_then(|pkcs8| opened(public.key_id.clone(), pkcs8));
+        let is_genuine = private.is_ok_and(|private| private.public_key() == public.public_key);
+        (public, if is_genuine { Genuineness::Genuine } else { Genuineness::Forged })
+    };
+    Ok(rows.into_iter().map(test).collect())
+}
+
 pub fn find_public(tx: &mut Tx<'_>, tenant: &TenantId, key_id: &str) -> Result<Option<PublicKey>> {
     let query = signing_keys::table.find((tenant, key_id)).select(PublicKey::as_select());
     Ok(query.first(tx.conn).optional()?)

@@ -46,6 +46,11 @@ pub fn list(tx: &mut Tx<'_>, after: Option<&TenantId>, limit: i64) -> Result<Vec
     Ok(query.load(tx.conn)?)
 }
 
+/// The ids of all tenants, in order.
+pub fn ids(tx: &mut Tx<'_>) -> Result<Vec<TenantId>> {
+    Ok(tenants::table.select(tenants::tenant_id).order(tenants::tenant_id).load(tx.conn)?)
+}
+
 pub fn set_security_defaults(tx: &mut Tx<'_>, id: &TenantId, is_enabled: bool) -> Result<()> {
     diesel::update(tenants::table.find(id)).set(tenants::security_defaults_enabled.eq(is_enabled)).execute(tx.conn)?;
     Ok(())

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod audits;
 mod deleted_items;
 mod errors;
 mod roles;

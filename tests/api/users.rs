@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use rekey::{
     id::UserId,
-    store::audit::{self, AuditEvent, AuditQuery},
+    store::audit::{
+        AuditEvent,
+        list::{self, AuditQuery},
+    },
 };
 use reqwest::{Method, header::LOCATION};
 use serde_json::{Value, json};
@@ -43,7 +46,7 @@ pub async fn call_as(app: &TestApp, token: &str, method: Method, path: &str, bod
 pub async fn events(app: &TestApp) -> Vec<AuditEvent> {
     let tenant = app.tenant.clone();
     let query = AuditQuery { limit: 100, ..AuditQuery::default() };
-    app.app.store.read(move |tx| audit::list(tx, &tenant, &query)).await.unwrap()
+    app.app.store.read(move |tx| list::list(tx, &tenant, &query)).await.unwrap()
 }
 
 #[track_caller]

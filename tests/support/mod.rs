@@ -4,6 +4,7 @@
 //! once per test process. `REKEY_TEST_POSTGRES=required` makes missing binaries a failure instead of a skip.
 #![allow(dead_code, reason = "every test binary uses its own part")]
 
+pub mod database;
 pub mod document;
 pub mod postgres;
 pub mod process;
@@ -55,6 +56,7 @@ pub struct TestApp {
     pub tenant: TenantId,
     /// A token with every permission in that tenant.
     pub token: String,
+    pub database: DatabaseUrl,
     folder: TempDir,
     stop: Option<oneshot::Sender<()>>,
 }
@@ -92,6 +94,7 @@ impl TestApp {
             http: reqwest::Client::new(),
             tenant: TenantId::new(""),
             token: String::new(),
+            database: url,
             folder,
             stop: Some(stop),
         }

@@ -1,4 +1,8 @@
-//! What every OData answer shares: contexts, pages, next links.
+//! What every OData answer shares: contexts, pages, next links. And what lists are asked with: `$filter`.
+
+pub mod bind;
+mod filter;
+mod lexer;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use poem_openapi::{
@@ -110,18 +114,22 @@ impl Paging {
     }
 }
 
-/// Options that a list does not know are refused by name instead of silently ignored.
+/// Options that a list does not know, or that come twice, are refused by name instead of silently ignored.
 pub fn refuse_other_options(info: &RequestInfo, known: &[&str]) -> Result<()> {
+    let mut seen = Vec::new();
     for option in info.query.split('&') {
         let name = option.split('=').next().unwrap_or_default();
         let name = name.replace("%24", "$");
         if name.starts_with('$') && !known.contains(&name.as_str()) {
             let name: String = name.chars().take(32).collect();
-            return Err(Error::invalid(
-                name.clone(),
-                format!("The query option {name} is not supported here; supported: {}.", known.join(", ")),
-            ));
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let message = format!("The query option {name} is not supported here; supported: {known}.");
+            return Err(Error::invalid(name, message));
         }
+        if name.starts_with('$') && seen.contains(&name) {
+            return Err(Error::invalid(name.clone(), format!("The query option {name} is there twice.")));
+        }
+        seen.push(name);
     }
     Ok(())
 }

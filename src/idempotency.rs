@@ -23,7 +23,7 @@ pub const MAX_KEY_LENGTH: usize = 255;
 #[derive(Debug, Clone)]
 pub struct Once {
     pub key: String,
-    /// Digest of method, path and body.
+    /// Keyed digest of path, query and body.
     pub fingerprint: String,
 }
 

@@ -20,6 +20,7 @@ pub mod directory;
 pub mod hardware_oath;
 pub mod idempotency;
 pub mod methods;
+pub mod policy;
 pub mod reset;
 pub mod roles;
 pub mod tenants;

@@ -2,7 +2,7 @@
 
 mod connections;
 
-use std::{future, io};
+use std::{future, io, sync::Arc};
 
 use hyper::body::Bytes;
 use poem::{
@@ -17,10 +17,11 @@ use crate::{
     api::{
         self,
         intake::Intake,
-        observe::{self, Metrics},
+        observe::{self, Metrics, Routes},
         problem::{Panicked, Problem},
     },
     app::App,
+    error::Result,
 };
 
 /// How the server shows itself, beyond its main address.
@@ -34,20 +35,21 @@ pub struct Options {
 const NO_ICON: &str = r#"<head><link rel="icon" href="data:,">"#;
 
 /// All routes behind all middleware.
-fn endpoint(app: &App, options: &Options, metrics: &Metrics) -> impl Endpoint<Output = Response> + use<> {
+fn endpoint(app: &App, options: &Options, metrics: &Metrics) -> Result<impl Endpoint<Output = Response> + use<>> {
     let service = api::service(app);
     let document = service.spec();
-    let intake = Intake { app: app.clone(), metrics: metrics.clone(), allowed: api::allowed_methods(&document) };
-    let mut routes = Route::new()
+    let routes = Arc::new(Routes::of(&document)?);
+    let intake = Intake { app: app.clone(), metrics: metrics.clone(), routes };
+    let mut paths = Route::new()
         .at("/healthz", get(healthz))
         .at("/readyz", get(readyz))
         .at("/docs", get(fixed("text/html; charset=utf-8", service.swagger_ui_html().replacen("<head>", NO_ICON, 1))))
         .at("/openapi.json", get(fixed("application/json", document)))
         .nest("/", service);
     if options.metrics_listen.is_none() {
-        routes = routes.at("/metrics", get(numbers(metrics)));
+        paths = paths.at("/metrics", get(numbers(metrics)));
     }
-    routes.with(AddData::new(app.clone())).with(CatchPanic::new().with_handler(Panicked)).with(intake)
+    Ok(paths.with(AddData::new(app.clone())).with(CatchPanic::new().with_handler(Panicked)).with(intake))
 }
 
 /// Nothing a page of ours needs comes from anywhere else, and the browser shall hold us to it.
@@ -98,8 +100,8 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let metrics = Metrics::new(app.store.collectors()).map_err(io::Error::other)?;
-    let serving =
-        connections::serve(acceptor, endpoint(&app, &options, &metrics), Some(metrics.connections.clone()), stop);
+    let endpoint = endpoint(&app, &options, &metrics).map_err(io::Error::other)?;
+    let serving = connections::serve(acceptor, endpoint, Some(metrics.connections.clone()), stop);
     let Some(address) = &options.metrics_listen else { return serving.await };
     let side = Route::new().at("/metrics", get(numbers(&metrics))).map_to_response();
     let side = connections::serve(bind(address).await?, side, None, future::pending());

@@ -27,6 +27,7 @@ use crate::{
 pub struct DeletedItemsApi(pub App);
 
 #[derive(ApiResponse)]
+#[expect(clippy::large_enum_variant, reason = "one per request, and not kept")]
 enum Restored {
     /// The user is back.
     #[oai(status = 200)]

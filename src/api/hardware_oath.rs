@@ -1,9 +1,98 @@
-//! `hardwareOathMethods`: the hardware tokens of a user.
+//! `hardwareOathMethods`: the hardware OATH tokens of a user.
 
-use poem_openapi::OpenApi;
+use poem_openapi::{Object, OpenApi};
 
 use super::Tag;
-use crate::app::App;
+use crate::{app::App, id::UserId, store::devices::Device};
+
+/// A hardware OATH token that is assigned to a user.
+#[derive(Debug, Object)]
+#[oai(rename = "HardwareOathAuthenticationMethod", rename_all = "camelCase")]
+pub struct HardwareOathView {
+    /// Also the id of the device.
+    pub id: String,
+    #[oai(nullable)]
+    pub display_name: Option<String>,
+    /// When the token was assigned.
+    #[oai(nullable)]
+    pub created_date_time: Option<String>,
+    #[oai(nullable)]
+    pub last_used_date_time: Option<String>,
+    pub device: DeviceView,
+}
+
+impl HardwareOathView {
+    /// `owner_name` is the display name of the user the token is assigned to.
+    pub fn new(device: Device, owner_name: &str) -> Self {
+        Self {
+            id: device.device_id.as_str().to_owned(),
+            display_name: device.display_name.clone(),
+            created_date_time: device.assigned_at.map(|at| at.to_iso()),
+            last_used_date_time: device.last_used_at.map(|at| at.to_iso()),
+            device: DeviceView::new(device, Some(owner_name)),
+        }
+    }
+}
+
+/// A hardware OATH token.
+#[derive(Debug, Object)]
+#[oai(rename = "HardwareOathTokenAuthenticationMethodDevice", rename_all = "camelCase")]
+pub struct DeviceView {
+    pub id: String,
+    #[oai(nullable)]
+    pub display_name: Option<String>,
+    pub serial_number: String,
+    pub manufacturer: String,
+    pub model: String,
+    /// Always null: a token's secret goes in and never comes out.
+    #[oai(nullable)]
+    pub secret_key: Option<String>,
+    /// 30 or 60.
+    pub time_interval_in_seconds: i32,
+    /// `hmacsha1` or `hmacsha256`.
+    pub hash_function: String,
+    /// `available`, `assigned`, `activated` or `failedActivation`.
+    pub status: String,
+    /// The user who has it.
+    #[oai(nullable)]
+    pub assigned_to: Option<IdentityView>,
+    #[oai(nullable)]
+    pub last_used_date_time: Option<String>,
+}
+
+impl DeviceView {
+    /// `owner_name` is the display name of the user the token is assigned to, where it is known.
+    pub fn new(device: Device, owner_name: Option<&str>) -> Self {
+        Self {
+            id: device.device_id.into_string(),
+            display_name: device.display_name,
+            serial_number: device.serial_number,
+            manufacturer: device.manufacturer,
+            model: device.model,
+            secret_key: None,
+            time_interval_in_seconds: device.time_interval_seconds,
+            hash_function: device.hash_function.as_str().into(),
+            status: device.status.as_str().into(),
+            assigned_to: device.assigned_to.map(|id| IdentityView::new(id, owner_name)),
+            last_used_date_time: device.last_used_at.map(|at| at.to_iso()),
+        }
+    }
+}
+
+/// Somebody, by id and name.
+#[derive(Debug, Object)]
+#[oai(rename = "Identity", rename_all = "camelCase")]
+pub struct IdentityView {
+    pub id: String,
+    #[oai(nullable)]
+    pub display_name: Option<String>,
+}
+
+impl IdentityView {
+    fn new(id: UserId, display_name: Option<&str>) -> Self {
+        Self { id: id.into_string(), display_name: display_name.map(str::to_owned) }
+    }
+}
 
 pub struct HardwareOathApi(pub App);
 

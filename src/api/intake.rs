@@ -4,13 +4,10 @@
 //! (`@odata.type` and the like), which Graph's own clients put into every object, are taken out.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
-use aws_lc_rs::digest::{Context, SHA256};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use poem::{
     Endpoint, FromRequest, IntoResponse, Middleware, PathPattern, Request, RequestBody, Response,
     error::{MethodNotAllowedError, ReadBodyError},
@@ -20,7 +17,7 @@ use poem_openapi::OperationId;
 use tokio::time::timeout;
 
 use super::{
-    observe::Metrics,
+    observe::{Metrics, Routes},
     problem::{self, Panicked},
     strict_json,
 };
@@ -91,16 +88,15 @@ impl<'a> FromRequest<'a> for RequestInfo {
 pub struct Intake {
     pub app: App,
     pub metrics: Metrics,
-    /// What `Allow` says, by route pattern.
-    pub allowed: HashMap<String, HeaderValue>,
+    pub routes: Arc<Routes>,
 }
 
 impl<E: Endpoint> Middleware<E> for Intake {
     type Output = IntakeEndpoint<E>;
 
     fn transform(&self, inner: E) -> Self::Output {
-        let allowed = Arc::new(self.allowed.clone());
-        IntakeEndpoint { inner, app: self.app.clone(), metrics: self.metrics.clone(), allowed }
+        let Self { app, metrics, routes } = self;
+        IntakeEndpoint { inner, app: app.clone(), metrics: metrics.clone(), routes: routes.clone() }
     }
 }
 
@@ -108,7 +104,7 @@ pub struct IntakeEndpoint<E> {
     inner: E,
     app: App,
     metrics: Metrics,
-    allowed: Arc<HashMap<String, HeaderValue>>,
+    routes: Arc<Routes>,
 }
 
 impl<E: Endpoint> Endpoint for IntakeEndpoint<E> {
@@ -118,7 +114,7 @@ impl<E: Endpoint> Endpoint for IntakeEndpoint<E> {
         let started = Instant::now();
         let method = request.method().clone();
         let mut info = describe(&self.app, &request);
-        let mut outcome = match prepare(&mut request, &mut info).await {
+        let mut outcome = match prepare(&self.app, &mut request, &mut info).await {
             Ok(()) => {
                 request.set_data(info.clone());
                 self.inner.call(request).await.map(IntoResponse::into_response)
@@ -135,13 +131,15 @@ impl<E: Endpoint> Endpoint for IntakeEndpoint<E> {
         let (route, operation) = (route.cloned(), operation.copied());
         let mut response = outcome.unwrap_or_else(|error| problem::respond(error, &info));
         let route = route.as_ref().map(|pattern| &*pattern.0);
+        let documented = route.and_then(|route| self.routes.find(route));
         if let Some(operation) = operation {
             response.set_data(operation);
         }
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-            let allowed = route.and_then(|route| self.allowed.get(route)).cloned();
-            response.headers_mut().insert(header::ALLOW, allowed.unwrap_or(HeaderValue::from_static("GET, HEAD")));
+            let allow = documented.map_or(HeaderValue::from_static("GET, HEAD"), |documented| documented.allow.clone());
+            response.headers_mut().insert(header::ALLOW, allow);
         }
+        let route = documented.map(|documented| documented.path.as_str()).or(route);
         finish(&mut response, &info);
         self.metrics.note(&method, route, &response, &info, started.elapsed());
         Ok(response)
@@ -179,13 +177,16 @@ fn refuse(message: impl Into<String>) -> Error {
     Error::Invalid { area: Area::Methods, target: None, message: message.into() }
 }
 
-async fn prepare(request: &mut Request, info: &mut RequestInfo) -> poem::Result<()> {
+async fn prepare(app: &App, request: &mut Request, info: &mut RequestInfo) -> poem::Result<()> {
     // CONNECT names a host instead of a path; this is no proxy.
     let Some(whole) = request.uri().path_and_query().filter(|_| request.method() != Method::CONNECT) else {
         return Err(MethodNotAllowedError.into());
     };
     if whole.as_str().len() > MAX_URI {
         return Err(poem::Error::from_status(StatusCode::URI_TOO_LONG));
+    }
+    if hides_control_characters(whole.as_str()) {
+        return Err(problem::Problem(refuse("The address contains control characters.")).into());
     }
     // The same routes serve both versions.
     if let Some(rest) = whole.as_str().strip_prefix("/beta/") {
@@ -196,16 +197,24 @@ async fn prepare(request: &mut Request, info: &mut RequestInfo) -> poem::Result<
         return Ok(());
     }
     let body = read_body(request, info).await?;
-    info.once = once(request, info, &body).map_err(problem::Problem)?;
+    info.once = once(app, request, info, &body).map_err(problem::Problem)?;
     request.set_body(body);
     Ok(())
 }
 
+/// True for `%00` to `%1F` and `%7F` anywhere in a path or query: no name has them, and PostgreSQL takes no U+0000.
+fn hides_control_characters(address: &str) -> bool {
+    address.as_bytes().windows(3).any(|three| match three {
+        [b'%', b'0' | b'1', low] => low.is_ascii_hexdigit(),
+        [b'%', b'7', b'f' | b'F'] => true,
+        _ => false,
+    })
+}
+
 async fn read_body(request: &mut Request, info: &RequestInfo) -> poem::Result<Vec<u8>> {
-    if let Some(encoding) =
-        request.header("content-encoding").filter(|encoding| !encoding.eq_ignore_ascii_case("identity"))
-    {
-        let encoding = encoding.chars().take(32).collect();
+    let mut encodings = request.headers().get_all(header::CONTENT_ENCODING).iter();
+    if let Some(encoding) = encodings.find(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        let encoding = encoding.to_str().unwrap_or("?").chars().take(32).collect();
         return Err(problem::Problem(Error::UnsupportedEncoding { encoding }).into());
     }
     let (limit, patience) =
@@ -236,7 +245,7 @@ async fn read_body(request: &mut Request, info: &RequestInfo) -> poem::Result<Ve
     strict_json::normalise(&body).map_err(|message| problem::Problem(refuse(message)).into())
 }
 
-fn once(request: &Request, info: &RequestInfo, body: &[u8]) -> Result<Option<Once>, Error> {
+fn once(app: &App, request: &Request, info: &RequestInfo, body: &[u8]) -> Result<Option<Once>, Error> {
     let Some(key) = request.headers().get(IDEMPOTENCY_KEY).filter(|_| request.method() == Method::POST) else {
         return Ok(None);
     };
@@ -245,11 +254,9 @@ fn once(request: &Request, info: &RequestInfo, body: &[u8]) -> Result<Option<Onc
         let message = format!("An Idempotency-Key is one header of 1 to {MAX_KEY_LENGTH} printable ASCII characters.");
         return Err(Error::invalid("Idempotency-Key", message));
     }
-    let mut digest = Context::new(&SHA256);
-    for part in [info.path.as_bytes(), b"?", info.query.as_bytes(), b"\n", body] {
-        digest.update(part);
-    }
-    Ok(Some(Once { key: key.to_owned(), fingerprint: URL_SAFE_NO_PAD.encode(digest.finish()) }))
+    let parts = [info.path.as_bytes(), info.query.as_bytes(), body];
+    let fingerprint = app.store.context().sealer.fingerprint(&parts);
+    Ok(Some(Once { key: key.to_owned(), fingerprint }))
 }
 
 fn finish(response: &mut Response, info: &RequestInfo) {

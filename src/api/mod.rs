@@ -29,15 +29,11 @@ mod role_management;
 mod software_oath;
 mod temporary_access_pass;
 mod tokens;
+mod user_bodies;
 mod user_view;
 mod users;
 
-use std::collections::HashMap;
-
-use poem::http::HeaderValue;
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService, Tags};
-
-use serde_json::Value;
 
 use crate::{
     app::App,
@@ -97,23 +93,6 @@ fn all(app: &App) -> impl OpenApi + use<> {
         directory_audits::DirectoryAuditsApi(app()),
         tokens::TokensApi(app()),
     )
-}
-
-/// The methods that each path takes, by its route pattern, as the header `Allow` lists them.
-pub fn allowed_methods(document: &str) -> HashMap<String, HeaderValue> {
-    let document: Value = serde_json::from_str(document).unwrap_or_default();
-    let paths = document["paths"].as_object().into_iter().flatten();
-    let allowed = paths.filter_map(|(path, operations)| {
-        let mut methods: Vec<String> =
-            operations.as_object()?.keys().map(|method| method.to_ascii_uppercase()).collect();
-        if methods.iter().any(|method| method == "GET") {
-            methods.push("HEAD".into());
-        }
-        // The document writes {parameters}, routes write :parameters.
-        let pattern = path.replace('{', ":").replace('}', "");
-        Some((pattern, HeaderValue::from_str(&methods.join(", ")).ok()?))
-    });
-    allowed.collect()
 }
 
 /// The service and its document. The document is the same on every machine: no server address, no run-time value.

@@ -3,11 +3,15 @@
 //! Neither holds what the caller typed: the path appears as its route pattern (paths hold user names), and the caller
 //! as ids.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use poem::{Response, http::Method};
+use poem::{
+    Response,
+    http::{HeaderValue, Method},
+};
 use poem_openapi::OperationId;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, core::Collector};
+use serde_json::Value;
 
 use super::intake::RequestInfo;
 use crate::error::{Error, Result};
@@ -16,6 +20,51 @@ use crate::error::{Error, Result};
 pub const TEXT_FORMAT: &str = prometheus::TEXT_FORMAT;
 /// Upper bounds of the duration histogram, in seconds: a reset takes a few milliseconds.
 const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// What the document says of a path.
+pub struct Documented {
+    /// `/v1.0/users/{user}/...`
+    pub path: String,
+    /// The methods it takes, as the header `Allow` lists them.
+    pub allow: HeaderValue,
+}
+
+/// The documented paths, by the route pattern that poem knows them under.
+pub struct Routes(HashMap<String, Documented>);
+
+impl Routes {
+    /// Reads them out of the OpenAPI document, so that no route can be forgotten.
+    pub fn of(document: &str) -> Result<Self> {
+        let document: Value = serde_json::from_str(document).map_err(Error::internal)?;
+        let mut routes = HashMap::new();
+        for (path, operations) in document["paths"].as_object().into_iter().flatten() {
+            let mut methods: Vec<String> =
+                operations.as_object().into_iter().flatten().map(|(method, _)| method.to_ascii_uppercase()).collect();
+            if methods.iter().any(|method| method == "GET") {
+                methods.push("HEAD".into());
+            }
+            let allow = HeaderValue::from_str(&methods.join(", ")).map_err(Error::internal)?;
+            routes.insert(pattern(path), Documented { path: path.clone(), allow });
+        }
+        Ok(Self(routes))
+    }
+
+    pub fn find(&self, pattern: &str) -> Option<&Documented> {
+        self.0.get(pattern)
+    }
+}
+
+/// poem-openapi numbers the parameters of a path: `/{a}/b/{c}` becomes `/:param0/b/:param1`.
+fn pattern(path: &str) -> String {
+    let mut pattern = String::new();
+    for (number, part) in path.split('{').enumerate() {
+        match (number, part.split_once('}')) {
+            (1.., Some((_, rest))) => pattern.push_str(&format!(":param{}{rest}", number - 1)),
+            _ => pattern.push_str(part),
+        }
+    }
+    pattern
+}
 
 /// The numbers of one server. Cheap to clone.
 #[derive(Clone)]

@@ -1,5 +1,5 @@
 //! JSON as strictly as RFC 8259 allows and RFC 7493 (I-JSON) asks: no duplicate keys. Lenient parsers take the last of
-//! two equal keys, so a check and an action could see different values.
+//! two equal keys, so a check and an action could see different values. Beyond that, no text may contain U+0000.
 
 use std::fmt;
 
@@ -47,7 +47,11 @@ impl<'de> Visitor<'de> for StrictVisitor {
         Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number is out of range"))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {
+        // PostgreSQL's text cannot hold it, and nobody means it.
+        if value.contains('\0') {
+            return Err(E::custom("a text contains the character U+0000"));
+        }
         Ok(Value::String(value.to_owned()))
     }
 
@@ -101,6 +105,7 @@ mod tests {
             "",
             r#"{"a":NaN}"#,
             r#"{"a":1e999}"#,
+            r#"{"a":"x\u0000"}"#,
             "\u{feff}{}",
         ] {
             assert!(text(wrong).is_err(), "{wrong}");

@@ -89,7 +89,7 @@ pub const ORGANIZATIONS: &[Organization] = &[
             person("new.hire", "Trainee", &[]),
             person("left.company", "Former employee", &[Left, Mobile]),
             person("gone.forever", "Former employee", &[Left]),
-            admin("megan.bowen", "Help desk lead", Role::AuthenticationAdministrator, &[App, Passkey]),
+            admin("emily.braun", "Help desk lead", Role::AuthenticationAdministrator, &[App, Passkey]),
             admin("nestor.wilke", "Security architect", Role::PrivilegedAuthenticationAdministrator, &[Passkey, Token]),
             admin("isaiah.langer", "IT director", Role::GlobalAdministrator, &[Passkey, App]),
             admin("patti.fernandez", "Help desk", Role::HelpdeskAdministrator, &[App, Mobile]),
@@ -164,7 +164,8 @@ fn user_id(name: &str) -> UserId {
     UserId::new(match name {
         "left.company@contoso.example" => id("deleted user"),
         "gone.forever@contoso.example" => id("purgeable user"),
-        "megan.bowen@contoso.example" => id("administrator"),
+        "emily.braun@contoso.example" => id("administrator"),
+        "new.hire@contoso.example" => id("new hire"),
         _ => stable_guid(&format!("demo/user/{name}")),
     })
 }

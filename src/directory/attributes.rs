@@ -328,10 +328,13 @@ mod tests {
         }
     }
 
+    /// Sets one property.
+    type With = fn(Option<Option<String>>) -> Changes;
+
     #[test]
     fn every_property_is_bounded() {
         let text = |length: usize| Some(Some("x".repeat(length)));
-        let bounds: [(usize, fn(Option<Option<String>>) -> Changes); 9] = [
+        let bounds: [(usize, With); 9] = [
             (64, |v| Changes { given_name: v, ..Changes::default() }),
             (64, |v| Changes { surname: v, ..Changes::default() }),
             (128, |v| Changes { job_title: v, ..Changes::default() }),

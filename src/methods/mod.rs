@@ -21,6 +21,7 @@ use crate::{
 
 pub mod email;
 pub mod fido2;
+pub mod manage;
 pub mod microsoft_authenticator;
 pub mod oath;
 pub mod password;
@@ -65,6 +66,20 @@ impl MethodKind {
             Self::HardwareOath => "#microsoft.graph.hardwareOathAuthenticationMethod",
             Self::Fido2 => "#microsoft.graph.fido2AuthenticationMethod",
             Self::TemporaryAccessPass => "#microsoft.graph.temporaryAccessPassAuthenticationMethod",
+        }
+    }
+
+    /// For sentences in the audit log: "Admin deleted {} method for user".
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Phone => "phone",
+            Self::Email => "email",
+            Self::MicrosoftAuthenticator => "authenticator app",
+            Self::SoftwareOath => "software OATH token",
+            Self::HardwareOath => "hardware OATH token",
+            Self::Fido2 => "passkey",
+            Self::TemporaryAccessPass => "temporary access pass",
         }
     }
 

@@ -2,7 +2,29 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::words;
+use super::{
+    Method, MethodKind, Stored,
+    manage::{self, OfUser},
+    new_row,
+};
+use crate::{
+    access::{Action, Caller},
+    audit::{self, Activity},
+    clock::Timestamp,
+    directory,
+    error::{Error, Result},
+    id::MethodId,
+    store::{
+        Tx,
+        methods::{self, MethodRow},
+        users::User,
+    },
+    words,
+};
+
+mod number;
+
+pub use number::PhoneNumber;
 
 words! {
     /// Graph's `authenticationPhoneType`.
@@ -20,6 +42,11 @@ impl PhoneType {
     }
 }
 
+words! {
+    /// Graph's `authenticationMethodSignInState`, as far as a phone can be in it here.
+    pub enum SmsSignInState { NotSupported = "notSupported", NotEnabled = "notEnabled", Ready = "ready" }
+}
+
 /// Graph's `phoneAuthenticationMethod`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -29,8 +56,153 @@ pub struct Phone {
     pub phone_type: PhoneType,
 }
 
+/// A phone as it is shown.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PhoneEntry {
+    pub id: MethodId,
+    pub phone_number: String,
+    pub phone_type: PhoneType,
+    pub sms_sign_in_state: SmsSignInState,
+    pub created_date_time: Timestamp,
+}
+
+impl From<Stored<Phone>> for PhoneEntry {
+    fn from(phone: Stored<Phone>) -> Self {
+        let sms_sign_in_state = match (phone.detail.phone_type, &phone.row.sms_sign_in_number) {
+            (PhoneType::AlternateMobile | PhoneType::Office, _) => SmsSignInState::NotSupported,
+            (PhoneType::Mobile, None) => SmsSignInState::NotEnabled,
+            (PhoneType::Mobile, Some(_)) => SmsSignInState::Ready,
+        };
+        Self {
+            id: phone.row.method_id,
+            phone_number: phone.detail.phone_number,
+            phone_type: phone.detail.phone_type,
+            sms_sign_in_state,
+            created_date_time: phone.row.created_at,
+        }
+    }
+}
+
 /// All but the last two digits hidden.
 pub fn mask(number: &str) -> String {
     let digits: Vec<char> = number.chars().filter(char::is_ascii_digit).collect();
     format!("••{}", digits[digits.len().saturating_sub(2)..].iter().collect::<String>())
+}
+
+/// A phone to add.
+#[derive(Debug, Clone)]
+pub struct PhoneRequest {
+    /// As somebody typed it.
+    pub phone_number: String,
+    pub phone_type: PhoneType,
+}
+
+/// What to change; `None` leaves it.
+#[derive(Debug, Clone, Default)]
+pub struct PhoneChange {
+    pub phone_number: Option<String>,
+    /// May be sent, but must be the type it is.
+    pub phone_type: Option<PhoneType>,
+}
+
+/// Adds a phone: one per type, and an alternate only beside a mobile.
+pub fn create(tx: &mut Tx<'_>, caller: &Caller, user: &str, request: &PhoneRequest) -> Result<OfUser<PhoneEntry>> {
+    let (actor, user) = directory::authorize_on_user(tx, caller, Action::WriteKind(MethodKind::Phone), user)?;
+    let number: PhoneNumber = request.phone_number.parse()?;
+    let phone_type = request.phone_type;
+    if row_of(tx, &user, phone_type)?.is_some() {
+        let message = format!("The user has a phone of the type {phone_type} already; change that one with PATCH.");
+        return Err(Error::invalid("phoneType", message));
+    }
+    if phone_type == PhoneType::AlternateMobile && row_of(tx, &user, PhoneType::Mobile)?.is_none() {
+        return Err(Error::invalid("phoneType", "An alternateMobile needs a mobile beside it; add the mobile first."));
+    }
+    let detail = Phone { phone_number: number.to_string(), phone_type };
+    let id = MethodId::new(phone_type.method_id());
+    let row = new_row(tx, &user.tenant_id, &user.user_id, MethodKind::Phone, id, &detail)?;
+    methods::insert(tx, &row)?;
+    let phone = Stored { row, detail };
+    let entry = manage::entry(Activity::REGISTER_METHOD, "registered", &user, &Method::Phone(phone.clone()));
+    audit::record(tx, &actor, entry)?;
+    Ok(OfUser::new(tx, user, phone.into()))
+}
+
+/// Changes the number of a phone. While the phone is used for SMS sign-in, the new number must be free for it too.
+pub fn update(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str, change: &PhoneChange) -> Result<()> {
+    let (actor, user) = directory::authorize_on_user(tx, caller, Action::WriteKind(MethodKind::Phone), user)?;
+    let mut phone = manage::stored::<Phone>(tx, &user, id)?;
+    let PhoneChange { phone_number, phone_type } = change;
+    if phone_type.is_some_and(|phone_type| phone_type != phone.detail.phone_type) {
+        let message =
+            format!("The type of a phone cannot change; this one is {}. Add another.", phone.detail.phone_type);
+        return Err(Error::invalid("phoneType", message));
+    }
+    let Some(number) = phone_number else { return Ok(()) };
+    let number: PhoneNumber = number.parse()?;
+    if number.to_string() == phone.detail.phone_number {
+        return Ok(());
+    }
+    if phone.row.sms_sign_in_number.is_some() {
+        phone.row.sms_sign_in_number = Some(free_for_sms_sign_in(tx, &user, &number)?);
+    }
+    let before = mask(&phone.detail.phone_number);
+    phone.detail.phone_number = number.to_string();
+    phone.save(tx)?;
+    let after = mask(&phone.detail.phone_number);
+    let entry = manage::entry(Activity::UPDATE_METHOD, "updated", &user, &Method::Phone(phone)).modified(
+        "PhoneNumber",
+        before,
+        after,
+    );
+    audit::record(tx, &actor, entry).map(drop)
+}
+
+/// Lets the user sign in with the number of this phone, or no longer. Doing it again changes nothing.
+pub fn set_sms_sign_in(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str, enabled: bool) -> Result<()> {
+    let (actor, user) = directory::authorize_on_user(tx, caller, Action::WriteKind(MethodKind::Phone), user)?;
+    let mut phone = manage::stored::<Phone>(tx, &user, id)?;
+    if phone.detail.phone_type != PhoneType::Mobile {
+        return Err(Error::invalid("phoneType", "Only the phone of the type mobile can be used to sign in by SMS."));
+    }
+    let before = phone.row.sms_sign_in_number.is_some();
+    if before == enabled {
+        return Ok(());
+    }
+    let number: PhoneNumber = phone.detail.phone_number.parse()?;
+    phone.row.sms_sign_in_number = if enabled { Some(free_for_sms_sign_in(tx, &user, &number)?) } else { None };
+    phone.save(tx)?;
+    let entry = manage::entry(Activity::UPDATE_METHOD, "updated", &user, &Method::Phone(phone)).modified(
+        "SmsSignInEnabled",
+        before,
+        enabled,
+    );
+    audit::record(tx, &actor, entry).map(drop)
+}
+
+/// The mobile stays as long as there is an alternate (Graph's rule).
+pub(super) fn check_removable(tx: &mut Tx<'_>, user: &User, phone: &Stored<Phone>) -> Result<()> {
+    if phone.detail.phone_type == PhoneType::Mobile && row_of(tx, user, PhoneType::AlternateMobile)?.is_some() {
+        let message = "The mobile cannot be deleted while there is an alternateMobile: delete that first, or change \
+                       the mobile's number to the one you keep and then delete the alternateMobile.";
+        return Err(Error::invalid("phoneType", message));
+    }
+    Ok(())
+}
+
+fn row_of(tx: &mut Tx<'_>, user: &User, phone_type: PhoneType) -> Result<Option<MethodRow>> {
+    methods::find(tx, &user.tenant_id, &user.user_id, &MethodId::new(phone_type.method_id()))
+}
+
+/// A number that signs in leads to one user. (The database's unique index holds the line when two enable at once.)
+fn free_for_sms_sign_in(tx: &mut Tx<'_>, user: &User, number: &PhoneNumber) -> Result<String> {
+    if number.has_extension() {
+        return Err(Error::invalid("phoneNumber", "A number with an extension receives no SMS."));
+    }
+    let number = number.to_string();
+    if methods::sms_sign_in_number_is_taken(tx, &user.tenant_id, &user.user_id, &number)? {
+        let message = "Another user signs in by SMS with this number; disable it there first.";
+        return Err(Error::Conflict { code: "phoneNumberNotUnique", message: message.into() });
+    }
+    Ok(number)
 }

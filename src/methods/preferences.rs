@@ -1,1 +1,169 @@
-//! Which method a user is asked for first: Graph's `signInPreferences`.
+//! Graph's `signInPreferences`: which second factor a user is asked for first.
+
+use super::{Method, manage::OfUser, phone::PhoneType, temporary_access_pass};
+use crate::{
+    access::{Action, Caller},
+    audit::{self, Activity, Entry, Target},
+    clock::Timestamp,
+    directory,
+    error::{Error, Result},
+    store::{
+        Tx,
+        users::{self, User},
+    },
+    words,
+};
+
+words! {
+    /// Graph's `userDefaultAuthenticationMethodType`: what a user can choose as the default.
+    pub enum PreferredMethod {
+        Push = "push",
+        Oath = "oath",
+        VoiceMobile = "voiceMobile",
+        VoiceAlternateMobile = "voiceAlternateMobile",
+        VoiceOffice = "voiceOffice",
+        Sms = "sms",
+    }
+}
+
+impl PreferredMethod {
+    /// Whether this method can be used that way.
+    fn fits(self, method: &Method) -> bool {
+        method.is_complete()
+            && match method {
+                Method::Phone(phone) => match phone.detail.phone_type {
+                    PhoneType::Mobile => matches!(self, Self::Sms | Self::VoiceMobile),
+                    PhoneType::AlternateMobile => self == Self::VoiceAlternateMobile,
+                    PhoneType::Office => self == Self::VoiceOffice,
+                },
+                Method::MicrosoftAuthenticator(_) => self == Self::Push,
+                Method::SoftwareOath(_) | Method::HardwareOath(_) => self == Self::Oath,
+                Method::Password(_) | Method::Email(_) | Method::Fido2(_) | Method::TemporaryAccessPass(_) => false,
+            }
+    }
+}
+
+/// What the system would ask for, strongest first (Microsoft's order of system-preferred authentication; within
+/// telephony SMS first, as it reaches the mobile only). Also what can never be chosen as the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SystemPreferred {
+    TemporaryAccessPass,
+    Fido2,
+    Choosable(PreferredMethod),
+}
+
+impl SystemPreferred {
+    const ORDER: [Self; 8] = [
+        Self::TemporaryAccessPass,
+        Self::Fido2,
+        Self::Choosable(PreferredMethod::Push),
+        Self::Choosable(PreferredMethod::Oath),
+        Self::Choosable(PreferredMethod::Sms),
+        Self::Choosable(PreferredMethod::VoiceMobile),
+        Self::Choosable(PreferredMethod::VoiceAlternateMobile),
+        Self::Choosable(PreferredMethod::VoiceOffice),
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TemporaryAccessPass => "temporaryAccessPass",
+            Self::Fido2 => "fido2",
+            Self::Choosable(method) => method.as_str(),
+        }
+    }
+
+    fn fits(self, method: &Method, now: Timestamp) -> bool {
+        match (self, method) {
+            (Self::TemporaryAccessPass, Method::TemporaryAccessPass(pass)) => {
+                temporary_access_pass::view(pass, now).is_usable
+            }
+            (Self::Fido2, Method::Fido2(_)) => method.is_complete(),
+            (Self::Choosable(preferred), _) => preferred.fits(method),
+            (Self::TemporaryAccessPass | Self::Fido2, _) => false,
+        }
+    }
+
+    /// The strongest that the user has.
+    fn among(methods: &[Method], now: Timestamp) -> Option<Self> {
+        Self::ORDER.into_iter().find(|candidate| methods.iter().any(|method| candidate.fits(method, now)))
+    }
+}
+
+/// Graph's `signInPreferences`.
+#[derive(Debug, Clone)]
+pub struct Preferences {
+    pub is_system_preferred_enabled: bool,
+    pub user_preferred: Option<PreferredMethod>,
+    pub system_preferred: Option<SystemPreferred>,
+}
+
+/// What to change; `None` leaves it.
+#[derive(Debug, Clone, Default)]
+pub struct PreferencesChange {
+    pub is_system_preferred_enabled: Option<bool>,
+    /// `Some(None)`: no default any more.
+    pub user_preferred: Option<Option<PreferredMethod>>,
+}
+
+/// What a user chose, if the method it needs is still there.
+fn chosen(preferred: Option<&str>, methods: &[Method]) -> Option<PreferredMethod> {
+    preferred.and_then(PreferredMethod::parse).filter(|preferred| methods.iter().any(|method| preferred.fits(method)))
+}
+
+pub fn get(tx: &mut Tx<'_>, caller: &Caller, user: &str) -> Result<OfUser<Preferences>> {
+    let (_, user) = directory::authorize_on_user(tx, caller, Action::ReadPreferences, user)?;
+    let requirements = users::requirements(tx, &user.tenant_id, &user.user_id)?;
+    let methods = super::of_user(tx, &user)?;
+    let preferences = Preferences {
+        is_system_preferred_enabled: requirements.system_preferred_enabled,
+        user_preferred: chosen(requirements.preferred_method.as_deref(), &methods),
+        system_preferred: SystemPreferred::among(&methods, tx.now()),
+    };
+    Ok(OfUser::new(tx, user, preferences))
+}
+
+/// Changes the default method, to one that the user has.
+pub fn update(tx: &mut Tx<'_>, caller: &Caller, user: &str, change: &PreferencesChange) -> Result<()> {
+    let (actor, user) = directory::authorize_on_user(tx, caller, Action::WritePreferences, user)?;
+    let methods = super::of_user(tx, &user)?;
+    let before = users::requirements(tx, &user.tenant_id, &user.user_id)?;
+    let mut after = before.clone();
+    let PreferencesChange { is_system_preferred_enabled, user_preferred } = change;
+    if let Some(enabled) = is_system_preferred_enabled {
+        after.system_preferred_enabled = *enabled;
+    }
+    if let Some(preferred) = user_preferred {
+        if let Some(preferred) = preferred.filter(|preferred| !methods.iter().any(|method| preferred.fits(method))) {
+            let message = format!("The user has no method that can be used as {preferred}; register one first.");
+            return Err(Error::invalid("userPreferredMethodForSecondaryAuthentication", message));
+        }
+        after.preferred_method = preferred.map(|preferred| preferred.as_str().to_owned());
+    }
+    if after == before {
+        return Ok(());
+    }
+    users::set_requirements(tx, &user.tenant_id, &user.user_id, &after)?;
+    let entry = Entry::success(Activity::CHANGE_DEFAULT_METHOD, Target::user(&user))
+        .because("Admin changed the default security info for user")
+        .modified("DefaultMethod", before.preferred_method, after.preferred_method)
+        .modified(
+            "SystemPreferredAuthenticationMethodEnabled",
+            before.system_preferred_enabled,
+            after.system_preferred_enabled,
+        );
+    audit::record(tx, &actor, entry).map(drop)
+}
+
+/// Forgets the default when the method it needs is gone; says which one it was. Every rule that takes a method away
+/// calls this.
+pub fn forget_unfit(tx: &mut Tx<'_>, user: &User) -> Result<Option<String>> {
+    let mut requirements = users::requirements(tx, &user.tenant_id, &user.user_id)?;
+    if requirements.preferred_method.is_none()
+        || chosen(requirements.preferred_method.as_deref(), &super::of_user(tx, user)?).is_some()
+    {
+        return Ok(None);
+    }
+    let forgotten = requirements.preferred_method.take();
+    users::set_requirements(tx, &user.tenant_id, &user.user_id, &requirements)?;
+    Ok(forgotten)
+}

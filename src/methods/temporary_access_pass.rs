@@ -2,11 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Method, MethodKind, Stored, new_row, secret_place};
+use super::{
+    Method, MethodKind, Stored,
+    manage::{self, OfUser},
+    new_row, secret_place,
+};
 use crate::{
-    access::Actor,
+    access::{Action, Caller},
     audit::{self, Activity, Entry, Target},
     clock::Timestamp,
+    directory,
     error::{Error, Result},
     id::MethodId,
     store::{Tx, methods, users::User},
@@ -129,12 +134,8 @@ pub fn check(now: Timestamp, request: &PassRequest) -> Result<()> {
 /// records it ([`create`] does both).
 pub fn issue(tx: &mut Tx<'_>, user: &User, request: &PassRequest) -> Result<PassView> {
     let detail = terms(tx.now(), request)?;
-    let old: Vec<_> = super::of_user(tx, user)?
-        .into_iter()
-        .filter(|method| method.kind() == MethodKind::TemporaryAccessPass)
-        .collect();
-    for method in &old {
-        super::remove(tx, user, method)?;
+    for old in manage::of_kind::<TemporaryAccessPass>(tx, user)? {
+        super::remove(tx, user, &Method::TemporaryAccessPass(old))?;
     }
     let code = tx.entropy().text(ALPHABET, POLICY.length);
     let id = MethodId::new(tx.guid());
@@ -147,22 +148,15 @@ pub fn issue(tx: &mut Tx<'_>, user: &User, request: &PassRequest) -> Result<Pass
 }
 
 /// Issues a pass on its own and records it.
-pub fn create(tx: &mut Tx<'_>, actor: &Actor, user: &User, request: &PassRequest) -> Result<PassView> {
-    let pass = issue(tx, user, request)?;
-    let entry = Entry::success(Activity::REGISTER_METHOD, Target::user(user))
+pub fn create(tx: &mut Tx<'_>, caller: &Caller, user: &str, request: &PassRequest) -> Result<OfUser<PassView>> {
+    let action = Action::WriteKind(MethodKind::TemporaryAccessPass);
+    let (actor, user) = directory::authorize_on_user(tx, caller, action, user)?;
+    let pass = issue(tx, &user, request)?;
+    let entry = Entry::success(Activity::REGISTER_METHOD, Target::user(&user))
         .because("Admin registered temporary access pass method for user")
         .detail("methodId", pass.id.as_str())
         .detail("kind", MethodKind::TemporaryAccessPass.as_str())
         .detail("lifetimeInMinutes", pass.lifetime_in_minutes.to_string());
-    audit::record(tx, actor, entry)?;
-    Ok(pass)
-}
-
-impl TryFrom<Method> for Stored<TemporaryAccessPass> {
-    type Error = Error;
-
-    fn try_from(method: Method) -> Result<Self> {
-        let id = method.id();
-        if let Method::TemporaryAccessPass(pass) = method { Ok(pass) } else { Err(Error::method_not_found(id)) }
-    }
+    audit::record(tx, &actor, entry)?;
+    Ok(OfUser::new(tx, user, pass))
 }

@@ -22,17 +22,16 @@ use prometheus::IntGauge;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     task::JoinSet,
-    time::{Instant, Sleep, sleep, sleep_until, timeout},
+    time::{Sleep, sleep, timeout},
 };
 
 /// How long open requests may take to finish after the signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
 /// Open connections; further ones wait in the system's queue.
 const MAX_CONNECTIONS: usize = 8192;
-/// How long a connection may be silent before and between requests, or take over the headers of one.
-const HEADER_PATIENCE: Duration = Duration::from_secs(30);
-/// How long a client may refuse to take any more of an answer.
-const WRITE_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a connection may be silent before and between requests, or take over the headers of one, or take nothing
+/// of an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// The headers of one request, in bytes; more is answered 431.
 const MAX_HEADERS: usize = 128 * 1024;
 /// Requests at a time on one HTTP/2 connection.
@@ -79,7 +78,7 @@ where
                         let endpoint = endpoint.clone();
                         async move { Ok::<hyper::Response<_>, Infallible>(endpoint.get_response(request).await.into()) }
                     });
-                    let connection = builder.serve_connection_with_upgrades(TokioIo::new(Patient::new(socket)), service);
+                    let connection = builder.serve_connection_with_upgrades(TokioIo::new(Patient::new(socket, PATIENCE)), service);
                     // Errors here are the client's: it went away, was too slow or does not speak HTTP.
                     let connection = graceful.watch(connection.into_owned());
                     connections.spawn(async move { drop(connection.await) });
@@ -106,7 +105,7 @@ fn builder() -> auto::Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_PATIENCE)
+        .header_read_timeout(PATIENCE)
         .max_buf_size(MAX_HEADERS)
         .http2()
         .timer(TokioTimer::new())
@@ -127,6 +126,7 @@ fn is_one_connections(error: &io::Error) -> bool {
 /// included), and when the client takes nothing of an answer.
 struct Patient<S> {
     inner: S,
+    patience: Duration,
     /// Bytes still to come until hyper's own clock runs, and until when they may.
     awaited: usize,
     opening: Pin<Box<Sleep>>,
@@ -135,9 +135,8 @@ struct Patient<S> {
 }
 
 impl<S> Patient<S> {
-    fn new(inner: S) -> Self {
-        let opening = Box::pin(sleep_until(Instant::now() + HEADER_PATIENCE));
-        Self { inner, awaited: PREFACE_BYTES, opening, stalled: None }
+    fn new(inner: S, patience: Duration) -> Self {
+        Self { inner, patience, awaited: PREFACE_BYTES, opening: Box::pin(sleep(patience)), stalled: None }
     }
 
     /// Passes a finished step on, and gives up on one that stays unfinished for too long.
@@ -146,7 +145,7 @@ impl<S> Patient<S> {
             self.stalled = None;
             return step;
         }
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(WRITE_PATIENCE)));
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(self.patience)));
         stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -202,10 +201,12 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    const SHORT: Duration = Duration::from_millis(20);
+
+    #[tokio::test]
     async fn patience_ends() {
         let (socket, mut client) = tokio::io::duplex(64);
-        let mut socket = Patient::new(socket);
+        let mut socket = Patient::new(socket, SHORT);
         client.write_all(b"GET / ").await.unwrap();
         let mut bytes = [0; 256];
         assert_eq!(socket.read(&mut bytes).await.unwrap(), 6);
@@ -213,13 +214,13 @@ mod tests {
         assert_eq!(socket.write_all(&bytes).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_client_that_has_spoken_may_be_silent() {
         let (socket, mut client) = tokio::io::duplex(64);
-        let mut socket = Patient::new(socket);
+        let mut socket = Patient::new(socket, SHORT);
         client.write_all(&[b'x'; PREFACE_BYTES]).await.unwrap();
         let mut bytes = [0; 256];
         assert_eq!(socket.read(&mut bytes).await.unwrap(), PREFACE_BYTES);
-        assert!(timeout(HEADER_PATIENCE * 10, socket.read(&mut bytes)).await.is_err());
+        assert!(timeout(SHORT * 5, socket.read(&mut bytes)).await.is_err());
     }
 }

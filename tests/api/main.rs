@@ -5,6 +5,8 @@ mod support;
 
 mod audits;
 mod deleted_items;
+mod edge;
 mod errors;
 mod roles;
+mod tokens;
 mod users;

@@ -4,11 +4,16 @@ pub mod bind;
 mod filter;
 mod lexer;
 
+use std::borrow::Cow;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use poem_openapi::{
-    Object,
-    types::{ParseFromJSON, ToJSON, Type},
+    ApiResponse, Object,
+    payload::Json,
+    registry::{MetaSchema, MetaSchemaRef, Registry},
+    types::{MaybeUndefined, ParseFromJSON, ToJSON, Type},
 };
+use serde_json::Value;
 
 use super::intake::RequestInfo;
 use crate::{
@@ -41,6 +46,81 @@ impl<T: Type + ParseFromJSON + ToJSON> Page<T> {
     }
 }
 
+/// One object as an answer of its own: the object's properties, and where their shape is described.
+#[derive(Debug)]
+pub struct Entity<T> {
+    context: String,
+    object: T,
+}
+
+impl<T> Entity<T> {
+    pub fn new(context: String, object: T) -> Self {
+        Self { context, object }
+    }
+}
+
+const CONTEXT: &str = "@odata.context";
+
+impl<T: Type> Type for Entity<T> {
+    const IS_REQUIRED: bool = true;
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        format!("Entity_{}", T::name()).into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        let context = MetaSchema {
+            description: Some("Where the shape of this answer is described."),
+            ..MetaSchema::new("string")
+        };
+        let envelope = MetaSchema {
+            required: vec![CONTEXT],
+            properties: vec![(CONTEXT, MetaSchemaRef::Inline(Box::new(context)))],
+            ..MetaSchema::new("object")
+        };
+        let both = vec![MetaSchemaRef::Inline(Box::new(envelope)), T::schema_ref()];
+        MetaSchemaRef::Inline(Box::new(MetaSchema { all_of: both, ..MetaSchema::ANY }))
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(std::iter::once(self))
+    }
+}
+
+impl<T: ToJSON> ToJSON for Entity<T> {
+    fn to_json(&self) -> Option<Value> {
+        let mut value = self.object.to_json()?;
+        value.as_object_mut()?.insert(CONTEXT.to_owned(), Value::String(self.context.clone()));
+        Some(value)
+    }
+}
+
+/// A new object, and where it is from now on.
+#[derive(ApiResponse)]
+pub enum Created<T: Type + ToJSON + Send> {
+    /// Created.
+    #[oai(status = 201)]
+    Created(Json<Entity<T>>, #[oai(header = "Location")] String),
+}
+
+/// Nothing to tell but that it is done.
+#[derive(ApiResponse)]
+pub enum NoContent {
+    /// Done.
+    #[oai(status = 204)]
+    Done,
+}
+
 impl App {
     /// `{public url}/{version}/$metadata#{what}`.
     pub fn context(&self, info: &RequestInfo, what: &str) -> String {
@@ -58,6 +138,17 @@ pub fn authentication_context(user: &str, what: &str) -> String {
     // Characters that would end the quoted key or the fragment.
     let user = user.replace('%', "%25").replace('@', "%40").replace('#', "%23").replace('\'', "''");
     format!("users('{user}')/authentication/{what}")
+}
+
+/// A property of a PATCH that may be left out but has no empty state.
+pub fn not_null<T>(target: &str, value: MaybeUndefined<T>) -> Result<Option<T>> {
+    match value {
+        MaybeUndefined::Undefined => Ok(None),
+        MaybeUndefined::Value(value) => Ok(Some(value)),
+        MaybeUndefined::Null => {
+            Err(Error::invalid(target, format!("{target} cannot be null; leave it out to leave it as it is.")))
+        }
+    }
 }
 
 /// How much of a list is asked for, and where it goes on.
@@ -122,9 +213,19 @@ pub fn refuse_other_options(info: &RequestInfo, known: &[&str]) -> Result<()> {
         let name = name.replace("%24", "$");
         if name.starts_with('$') && !known.contains(&name.as_str()) {
             let name: String = name.chars().take(32).collect();
+<<<<<<< HEAD:src/api/odata/mod.rs
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             let message = format!("The query option {name} is not supported here; supported: {known}.");
             return Err(Error::invalid(name, message));
+=======
+            return Err(Error::invalid(
+                name.clone(),
+                format!(
+                    "The query option {name} is not supported here; supported: {}.",
+                    if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+                ),
+            ));
+>>>>>>> methods:src/api/odata.rs
         }
         if name.starts_with('$') && seen.contains(&name) {
             return Err(Error::invalid(name.clone(), format!("The query option {name} is there twice.")));

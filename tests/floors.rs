@@ -15,6 +15,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 const ACCEPTED_CIRCLES: &[(&str, &str, &str)] = &[
     ("access", "idempotency", "a caller carries the key of a request that is to take effect once"),
     ("access", "methods", "permissions are named after the kinds of methods"),
+    ("directory", "methods", "a user who is purged takes the methods along"),
     ("methods", "hardware_oath", "removing a method that is a device gives it back to the inventory"),
 ];
 

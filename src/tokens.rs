@@ -171,8 +171,7 @@ impl VerifiedTokens {
         let key = keys::find_public(tx, &unverified.tid, &key_id)?
             .filter(|key| is_usable(key, tx.now()))
             .ok_or_else(|| refused("The access token is signed with an unknown key."))?;
-        let point = key.point()?;
-        let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..]));
+        let (x, y) = key.coordinates()?;
         let decoding = DecodingKey::from_ec_components(&x, &y).map_err(Error::internal)?;
         let mut validation = Validation::new(Algorithm::ES256);
         validation.set_audience(&[&issuer.public_url]);

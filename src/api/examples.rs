@@ -82,6 +82,25 @@ pub fn available_device() -> String {
     demo::id("hardwareOath available")
 }
 
+/// The serial number of that token.
+pub fn available_serial_number() -> String {
+    demo::AVAILABLE_SERIAL_NUMBER.into()
+}
+
+pub fn device_filter() -> Option<String> {
+    Some("status eq 'available'".into())
+}
+
+/// A file that adds a token and assigns it, and adds another that nobody has.
+pub fn hardware_oath_csv() -> String {
+    format!(
+        "upn,serial number,secret key,time interval,manufacturer,model\n\
+         {},GALT11429201,2234567ABCDEFGH2234567ABCDEFGH22,30,Thales,OTP 110 Token\n\
+         ,GALT11429202,3234567ABCDEFGH3234567ABCDEFGH33,60,Thales,OTP 110 Token\n",
+        demo::EXAMPLE_USER
+    )
+}
+
 pub fn audit_event() -> String {
     demo::id("audit event")
 }

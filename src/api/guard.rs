@@ -11,6 +11,7 @@ use super::{
 use crate::{access::Caller, app::App};
 
 #[derive(OAuthScopes)]
+#[expect(dead_code, reason = "read by the derive, for the document")]
 enum Scopes {
     /// All permissions that the application was granted.
     #[oai(rename = ".default")]

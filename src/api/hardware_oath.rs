@@ -1,9 +1,26 @@
 //! `hardwareOathMethods`: the hardware OATH tokens of a user.
 
-use poem_openapi::{Object, OpenApi};
+use poem_openapi::{
+    ApiResponse, Object, OpenApi,
+    param::{Header, Path, Query},
+    payload::Json,
+    types::Example,
+};
 
-use super::Tag;
-use crate::{app::App, id::UserId, store::devices::Device};
+use super::{
+    Tag, examples,
+    guard::Guard,
+    intake::RequestInfo,
+    odata::{Entity, Page, Paging, authentication_context, refuse_other_options},
+    problem::Problem,
+};
+use crate::{
+    app::{App, Attempt},
+    audit::Activity,
+    hardware_oath::{self, Activation, DeviceKey},
+    id::UserId,
+    store::devices::Device,
+};
 
 /// A hardware OATH token that is assigned to a user.
 #[derive(Debug, Object)]
@@ -94,7 +111,375 @@ impl IdentityView {
     }
 }
 
+/// A token of the inventory.
+#[derive(Debug, Object)]
+#[oai(rename = "HardwareOathDeviceReference", deny_unknown_fields, example)]
+struct DeviceReference {
+    /// The id of the device.
+    #[oai(validator(max_length = 64))]
+    id: String,
+}
+
+impl Example for DeviceReference {
+    fn example() -> Self {
+        Self { id: examples::available_device() }
+    }
+}
+
+/// Which token to assign.
+#[derive(Debug, Object)]
+#[oai(rename = "HardwareOathAssignment", deny_unknown_fields, example)]
+struct AssignBody {
+    device: DeviceReference,
+}
+
+impl Example for AssignBody {
+    fn example() -> Self {
+        Self { device: DeviceReference::example() }
+    }
+}
+
+/// A code from the token.
+#[derive(Object)]
+#[oai(rename = "HardwareOathActivation", rename_all = "camelCase", deny_unknown_fields, example)]
+struct ActivateBody {
+    /// The 6 digits that the token shows now.
+    #[oai(validator(max_length = 16))]
+    verification_code: String,
+    /// A new name for the token; at most 256 characters.
+    #[oai(validator(max_length = 256))]
+    display_name: Option<String>,
+}
+
+impl Example for ActivateBody {
+    fn example() -> Self {
+        Self { verification_code: "123456".into(), display_name: Some("Blue token".into()) }
+    }
+}
+
+impl From<ActivateBody> for Activation {
+    fn from(body: ActivateBody) -> Self {
+        Self { verification_code: body.verification_code, display_name: body.display_name }
+    }
+}
+
+/// Which token to assign, and a code from it.
+#[derive(Object)]
+#[oai(rename = "HardwareOathAssignmentAndActivation", rename_all = "camelCase", deny_unknown_fields, example)]
+struct AssignAndActivateBody {
+    device: DeviceReference,
+    /// The 6 digits that the token shows now.
+    #[oai(validator(max_length = 16))]
+    verification_code: String,
+    /// A new name for the token; at most 256 characters.
+    #[oai(validator(max_length = 256))]
+    display_name: Option<String>,
+}
+
+impl Example for AssignAndActivateBody {
+    fn example() -> Self {
+        Self { device: DeviceReference::example(), verification_code: "123456".into(), display_name: None }
+    }
+}
+
+/// The serial number of the token to assign, and a code from it.
+#[derive(Object)]
+#[oai(rename = "HardwareOathActivationBySerialNumber", rename_all = "camelCase", deny_unknown_fields, example)]
+struct BySerialNumberBody {
+    /// As it is printed on the token.
+    #[oai(validator(max_length = 128))]
+    serial_number: String,
+    /// The 6 digits that the token shows now.
+    #[oai(validator(max_length = 16))]
+    verification_code: String,
+    /// A new name for the token; at most 256 characters.
+    #[oai(validator(max_length = 256))]
+    display_name: Option<String>,
+}
+
+impl Example for BySerialNumberBody {
+    fn example() -> Self {
+        Self {
+            serial_number: examples::available_serial_number(),
+            verification_code: "123456".into(),
+            display_name: None,
+        }
+    }
+}
+
+#[derive(ApiResponse)]
+enum Assigned {
+    /// The token is assigned. It is of no use before it is activated.
+    #[oai(status = 201)]
+    Token(
+        Json<Entity<HardwareOathView>>,
+        /// The address of the new method.
+        #[oai(header = "Location")]
+        String,
+    ),
+}
+
+#[derive(ApiResponse)]
+enum Done {
+    /// Done.
+    #[oai(status = 204)]
+    Done,
+}
+
 pub struct HardwareOathApi(pub App);
 
 #[OpenApi(tag = "Tag::HardwareOath")]
-impl HardwareOathApi {}
+impl HardwareOathApi {
+    /// List hardware OATH tokens of a user
+    ///
+    /// The hardware tokens that are assigned to a user, activated or not. Needs the permission
+    /// `UserAuthMethod-HardwareOATH.Read.All` or `UserAuthenticationMethod.Read.All`, or the role Global Reader or
+    /// Authentication Administrator.
+    #[oai(
+        path = "/v1.0/users/:user/authentication/hardwareOathMethods",
+        method = "get",
+        operation_id = "listHardwareOathMethods"
+    )]
+    async fn list(
+        &self,
+        guard: Guard,
+        info: RequestInfo,
+        /// The user's id or userPrincipalName.
+        #[oai(example = "examples::user")]
+        user: Path<String>,
+        /// Items per page, 1 to 999.
+        #[oai(name = "$top")]
+        top: Query<Option<u32>>,
+        /// From `@odata.nextLink`.
+        #[oai(name = "$skiptoken")]
+        skip_token: Query<Option<String>>,
+    ) -> Result<Json<Page<HardwareOathView>>, Problem> {
+        refuse_other_options(&info, &["$top", "$skiptoken"])?;
+        let paging = Paging::new(top.0, skip_token.0)?;
+        let after = paging.after.clone();
+        let read = self.0.read(guard.0, move |tx, caller| hardware_oath::list(tx, caller, &user, after.as_deref()));
+        let (user, mut tokens) = read.await?;
+        let next_link = paging.next_link(&self.0, &info, &mut tokens, |device| device.device_id.to_string());
+        let context = self.0.context(&info, &authentication_context(user.user_id.as_str(), "hardwareOathMethods"));
+        let value = tokens.into_iter().map(|device| HardwareOathView::new(device, &user.display_name)).collect();
+        Ok(Json(Page { context, next_link, value }))
+    }
+
+    /// Assign a hardware OATH token
+    ///
+    /// Gives a token of the inventory to a user. It must then be activated with a code. A token has one user (409
+    /// otherwise); a user has at most 5 OATH tokens and authenticator apps in total, a guest none (400). Needs the
+    /// permission `UserAuthMethod-HardwareOATH.ReadWrite.All` or `UserAuthenticationMethod.ReadWrite.All`, or the role
+    /// Authentication Administrator (Privileged Authentication Administrator for administrators).
+    #[oai(
+        path = "/v1.0/users/:user/authentication/hardwareOathMethods",
+        method = "post",
+        operation_id = "assignHardwareOathMethod"
+    )]
+    async fn assign(
+        &self,
+        guard: Guard,
+        info: RequestInfo,
+        /// The user's id or userPrincipalName.
+        #[oai(example = "examples::new_hire")]
+        user: Path<String>,
+        /// Any text of your choice; the same request with the same key is carried out once.
+        #[oai(name = "Idempotency-Key")]
+        _idempotency_key: Header<Option<String>>,
+        body: Json<AssignBody>,
+    ) -> Result<Assigned, Problem> {
+        let key = DeviceKey::Id(body.0.device.id);
+        let attempt = Attempt::on_user(Activity::REGISTER_METHOD, &user);
+        let write = self.0.write(guard.0, attempt, move |tx, caller| hardware_oath::assign(tx, caller, &user, &key));
+        let assigned = write.await?;
+        let user = assigned.device.assigned_to.as_ref().map(UserId::as_str).unwrap_or_default().to_owned();
+        let path = format!("/users/{user}/authentication/hardwareOathMethods/{}", assigned.device.device_id);
+        let context = self.0.context(&info, &authentication_context(&user, "hardwareOathMethods/$entity"));
+        let view = HardwareOathView::new(assigned.device, assigned.owner_name.as_deref().unwrap_or_default());
+        Ok(Assigned::Token(Json(Entity::new(context, view)), self.0.url(&info, &path)))
+    }
+
+    /// Get a hardware OATH token of a user
+    ///
+    /// One token of a user. Needs the same permission or role as the list.
+    #[oai(
+        path = "/v1.0/users/:user/authentication/hardwareOathMethods/:id",
+        method = "get",
+        operation_id = "getHardwareOathMethod"
+    )]
+    async fn get(
+        &self,
+        guard: Guard,
+        info: RequestInfo,
+        /// The user's id or userPrincipalName.
+        #[oai(example = "examples::user")]
+        user: Path<String>,
+        /// The id of the token.
+        #[oai(example = "examples::hardware_oath")]
+        id: Path<String>,
+    ) -> Result<Json<Entity<HardwareOathView>>, Problem> {
+        let (user, device) = self.0.read(guard.0, move |tx, caller| hardware_oath::get(tx, caller, &user, &id)).await?;
+        let what = authentication_context(user.user_id.as_str(), "hardwareOathMethods/$entity");
+        let view = HardwareOathView::new(device, &user.display_name);
+        Ok(Json(Entity::new(self.0.context(&info, &what), view)))
+    }
+
+    /// Unassign a hardware OATH token
+    ///
+    /// Takes a token away from a user. It goes back into the inventory and can be given to somebody else. Needs the
+    /// permission `UserAuthMethod-HardwareOATH.ReadWrite.All` or `UserAuthenticationMethod.ReadWrite.All`, or the role
+    /// Authentication Administrator.
+    #[oai(
+        path = "/v1.0/users/:user/authentication/hardwareOathMethods/:id",
+        method = "delete",
+        operation_id = "unassignHardwareOathMethod"
+    )]
+    async fn unassign(
+        &self,
+        guard: Guard,
+        /// The user's id or userPrincipalName.
+        #[oai(example = "examples::user")]
+        user: Path<String>,
+        /// The id of the token.
+        #[oai(example = "examples::hardware_oath")]
+        id: Path<String>,
+    ) -> Result<Done, Problem> {
+        let attempt = Attempt::on_user(Activity::DELETE_METHOD, &user);
+        self.0.write(guard.0, attempt, move |tx, caller| hardware_oath::unassign(tx, caller, &user, &id)).await?;
+        Ok(Done::Done)
+    }
+
+    /// Activate a hardware OATH token
+    ///
+    /// Makes an assigned token usable, with the code it shows (the one before or after is accepted too). A wrong code,
+    /// or one that was used before, is answered 400 and sets the token's status to `failedActivation`; try again with
+    /// the next code. A token that is activated already is answered 409. Needs the permission
+    /// `UserAuthMethod-HardwareOATH.ReadWrite.All` or `UserAuthenticationMethod.ReadWrite.All`, or the role
+    /// Authentication Administrator.
+    #[oai(
+        path = "/v1.0/users/:user/authentication/hardwareOathMethods/:id/activate",
+        method = "post",
+        operation_id = "activateHardwareOathMethod"
+    )]
+    async fn activate(
+        &self,
+        guard: Guard,
+        /// The user's id or userPrincipalName.
+        #[oai(example = "examples::user")]
+        user: Path<String>,
+        /// The id of the token.
+        #[oai(example = "examples::assigned_hardware_oath")]
+        id: Path<String>,
+        /// Any text of your choice; the same request with the same key is carried out once.
+        #[oai(name = "Idempotency-Key")]
+        _idempotency_key: Header<Option<String>>,
+        body: Json<ActivateBody>,
+    ) -> Result<Done, Problem> {
+        let activation = Activation::from(body.0);
+        let attempt = Attempt::on_user(Activity::UPDATE_METHOD, &user);
+        let write = self
+            .0
+            .write(guard.0, attempt, move |tx, caller| hardware_oath::activate(tx, caller, &user, &id, &activation));
+        write.await?.into_result()?;
+        Ok(Done::Done)
+    }
+
+    /// Deactivate a hardware OATH token
+    ///
+    /// The token stays the user's and proves nothing until it is activated again with a new code. A reset does the
+    /// same. Doing it again is harmless. Needs the permission `UserAuthMethod-HardwareOATH.ReadWrite.All` or
+    /// `UserAuthenticationMethod.ReadWrite.All`, or the role Authentication Administrator.
+    #[oai(
+        path = "/v1.0/users/:user/authentication/hardwareOathMethods/:id/deactivate",
+        method = "post",
+        operation_id = "deactivateHardwareOathMethod"
+    )]
+    async fn deactivate(
+        &self,
+        guard: Guard,
+        /// The user's id or userPrincipalName.
+        #[oai(example = "examples::user")]
+        user: Path<String>,
+        /// The id of the token.
+        #[oai(example = "examples::hardware_oath")]
+        id: Path<String>,
+        /// Any text of your choice; the same request with the same key is carried out once.
+        #[oai(name = "Idempotency-Key")]
+        _idempotency_key: Header<Option<String>>,
+    ) -> Result<Done, Problem> {
+        let attempt = Attempt::on_user(Activity::UPDATE_METHOD, &user);
+        let write =
+            self.0.write(guard.0, attempt, move |tx, caller| hardware_oath::deactivate_of_user(tx, caller, &user, &id));
+        write.await?;
+        Ok(Done::Done)
+    }
+
+    /// Assign and activate a hardware OATH token
+    ///
+    /// Gives a token of the inventory to a user and activates it with the code it shows. With a wrong code nothing is
+    /// assigned (400). Needs the permission `UserAuthMethod-HardwareOATH.ReadWrite.All` or
+    /// `UserAuthenticationMethod.ReadWrite.All`, or the role Authentication Administrator.
+    #[oai(
+        path = "/v1.0/users/:user/authentication/hardwareOathMethods/assignAndActivate",
+        method = "post",
+        operation_id = "assignAndActivateHardwareOathMethod"
+    )]
+    async fn assign_and_activate(
+        &self,
+        guard: Guard,
+        /// The user's id or userPrincipalName.
+        #[oai(example = "examples::new_hire")]
+        user: Path<String>,
+        /// Any text of your choice; the same request with the same key is carried out once.
+        #[oai(name = "Idempotency-Key")]
+        _idempotency_key: Header<Option<String>>,
+        body: Json<AssignAndActivateBody>,
+    ) -> Result<Done, Problem> {
+        let AssignAndActivateBody { device, verification_code, display_name } = body.0;
+        let activation = Activation { verification_code, display_name };
+        self.assign_and_activate_key(guard, user.0, DeviceKey::Id(device.id), activation).await
+    }
+
+    /// Assign and activate by serial number
+    ///
+    /// The same, with the serial number that is printed on the token instead of its id. Needs the permission
+    /// `UserAuthMethod-HardwareOATH.ReadWrite.All` or `UserAuthenticationMethod.ReadWrite.All`, or the role
+    /// Authentication Administrator.
+    #[oai(
+        path = "/v1.0/users/:user/authentication/hardwareOathMethods/assignAndActivateBySerialNumber",
+        method = "post",
+        operation_id = "assignAndActivateHardwareOathMethodBySerialNumber"
+    )]
+    async fn assign_and_activate_by_serial_number(
+        &self,
+        guard: Guard,
+        /// The user's id or userPrincipalName.
+        #[oai(example = "examples::new_hire")]
+        user: Path<String>,
+        /// Any text of your choice; the same request with the same key is carried out once.
+        #[oai(name = "Idempotency-Key")]
+        _idempotency_key: Header<Option<String>>,
+        body: Json<BySerialNumberBody>,
+    ) -> Result<Done, Problem> {
+        let BySerialNumberBody { serial_number, verification_code, display_name } = body.0;
+        let activation = Activation { verification_code, display_name };
+        self.assign_and_activate_key(guard, user.0, DeviceKey::SerialNumber(serial_number), activation).await
+    }
+}
+
+impl HardwareOathApi {
+    async fn assign_and_activate_key(
+        &self,
+        guard: Guard,
+        user: String,
+        device: DeviceKey,
+        activation: Activation,
+    ) -> Result<Done, Problem> {
+        let attempt = Attempt::on_user(Activity::REGISTER_METHOD, &user);
+        let write = self.0.write(guard.0, attempt, move |tx, caller| {
+            hardware_oath::assign_and_activate(tx, caller, &user, &device, &activation)
+        });
+        write.await?.into_result()?;
+        Ok(Done::Done)
+    }
+}

@@ -1,11 +1,313 @@
 //! `/directory/authenticationMethodDevices/hardwareOathDevices`: the inventory.
 
-use poem_openapi::OpenApi;
+use poem_openapi::{
+    ApiResponse, Object, OpenApi,
+    param::{Header, Path, Query},
+    payload::Json,
+};
 
-use super::Tag;
-use crate::app::App;
+mod bodies;
+mod csv_body;
+mod filter;
+
+use bodies::{AssignToBody, BulkBody, CreateBody, UpdateBody};
+use csv_body::Csv;
+
+use super::{
+    Tag, examples,
+    guard::Guard,
+    hardware_oath::DeviceView,
+    intake::RequestInfo,
+    odata::{Entity, Page, Paging, refuse_other_options},
+    problem::Problem,
+};
+use crate::{
+    app::{App, Attempt},
+    audit::Activity,
+    hardware_oath::{
+        self, DeviceKey, OwnedDevice,
+        import::{self, ImportReport},
+        inventory::{self, DeviceChanges, NewDevice},
+    },
+    id::DeviceId,
+};
+
+/// Where the inventory is, in contexts and addresses.
+const COLLECTION: &str = "directory/authenticationMethodDevices/hardwareOathDevices";
+
+impl From<OwnedDevice> for DeviceView {
+    fn from(owned: OwnedDevice) -> Self {
+        Self::new(owned.device, owned.owner_name.as_deref())
+    }
+}
+
+#[derive(ApiResponse)]
+enum Created {
+    /// The token is in the inventory.
+    #[oai(status = 201)]
+    Device(
+        Json<Entity<DeviceView>>,
+        /// The address of the new token.
+        #[oai(header = "Location")]
+        String,
+    ),
+}
+
+#[derive(ApiResponse)]
+enum AllCreated {
+    /// All tokens are in the inventory, in the order of the request.
+    #[oai(status = 201)]
+    Devices(Json<Page<DeviceView>>),
+}
+
+#[derive(ApiResponse)]
+enum Done {
+    /// Done.
+    #[oai(status = 204)]
+    Done,
+}
+
+/// What an import did.
+#[derive(Debug, Object)]
+#[oai(rename = "HardwareOathImportReport")]
+struct ImportView {
+    #[oai(rename = "@odata.context")]
+    context: String,
+    /// Tokens that are new in the inventory.
+    imported: u64,
+    /// Tokens that were assigned to the user the file names.
+    assigned: u64,
+    /// Rows whose token was in the inventory already.
+    skipped: u64,
+    /// Rows that were not, or not wholly, carried out.
+    failed: Vec<FailedRowView>,
+}
+
+/// A row that was not, or not wholly, carried out.
+#[derive(Debug, Object)]
+#[oai(rename = "HardwareOathImportFailure")]
+struct FailedRowView {
+    /// Where the row begins in the file; the header is line 1.
+    line: u64,
+    /// What is wrong with it.
+    reason: String,
+}
+
+impl ImportView {
+    fn new(context: String, report: ImportReport) -> Self {
+        let failed = report.failed.into_iter().map(|row| FailedRowView { line: row.line, reason: row.reason });
+        Self {
+            context,
+            imported: report.imported as u64,
+            assigned: report.assigned as u64,
+            skipped: report.skipped as u64,
+            failed: failed.collect(),
+        }
+    }
+}
 
 pub struct HardwareOathDevicesApi(pub App);
 
 #[OpenApi(tag = "Tag::HardwareOath")]
-impl HardwareOathDevicesApi {}
+impl HardwareOathDevicesApi {
+    /// List the inventory
+    ///
+    /// All hardware OATH tokens of the tenant. `$filter` takes `status eq '...'` and `serialNumber eq '...'`, joined by
+    /// `and`. Secrets are never shown. Needs the permission `Policy.Read.All` or
+    /// `Policy.ReadWrite.AuthenticationMethod`, or the role Global Reader or Authentication Policy Administrator.
+    #[oai(
+        path = "/v1.0/directory/authenticationMethodDevices/hardwareOathDevices",
+        method = "get",
+        operation_id = "listHardwareOathDevices"
+    )]
+    async fn list(
+        &self,
+        guard: Guard,
+        info: RequestInfo,
+        /// Items per page, 1 to 999.
+        #[oai(name = "$top")]
+        top: Query<Option<u32>>,
+        /// `status eq 'activated'`, `serialNumber eq '...'`, or both joined by `and`.
+        #[oai(name = "$filter", example = "examples::device_filter")]
+        filter: Query<Option<String>>,
+        /// From `@odata.nextLink`.
+        #[oai(name = "$skiptoken")]
+        skip_token: Query<Option<String>>,
+    ) -> Result<Json<Page<DeviceView>>, Problem> {
+        refuse_other_options(&info, &["$top", "$filter", "$skiptoken"])?;
+        let paging = Paging::new(top.0, skip_token.0)?;
+        let filter = filter::parse(filter.0.as_deref().unwrap_or_default())?;
+        let (after, limit) = (paging.after.clone().map(DeviceId::new), paging.limit());
+        let read = self.0.read(guard.0, move |tx, caller| inventory::list(tx, caller, &filter, after.as_ref(), limit));
+        let mut devices = read.await?;
+        let next_link = paging.next_link(&self.0, &info, &mut devices, |owned| owned.device.device_id.to_string());
+        let context = self.0.context(&info, COLLECTION);
+        Ok(Json(Page { context, next_link, value: devices.into_iter().map(Into::into).collect() }))
+    }
+
+    /// Add a token
+    ///
+    /// Adds a hardware OATH token to the inventory, and assigns it at once when `assignTo` names a user (which also
+    /// needs the permission to write that user's hardware tokens). Serial numbers are unique (409). Needs the
+    /// permission `Policy.ReadWrite.AuthenticationMethod`, or the role Authentication Policy Administrator.
+    #[oai(
+        path = "/v1.0/directory/authenticationMethodDevices/hardwareOathDevices",
+        method = "post",
+        operation_id = "createHardwareOathDevice"
+    )]
+    async fn create(
+        &self,
+        guard: Guard,
+        info: RequestInfo,
+        /// Any text of your choice; the same request with the same key is carried out once.
+        #[oai(name = "Idempotency-Key")]
+        _idempotency_key: Header<Option<String>>,
+        body: Json<CreateBody>,
+    ) -> Result<Created, Problem> {
+        let device = NewDevice::from(body.0);
+        let attempt = Attempt::new(Activity::CREATE_DEVICE);
+        let write = self.0.write(guard.0, attempt, move |tx, caller| inventory::create(tx, caller, &device));
+        let owned = write.await?;
+        let location = self.0.url(&info, &format!("/{COLLECTION}/{}", owned.device.device_id));
+        let context = self.0.context(&info, &format!("{COLLECTION}/$entity"));
+        Ok(Created::Device(Json(Entity::new(context, owned.into())), location))
+    }
+
+    /// Add many tokens
+    ///
+    /// Adds up to 100 hardware OATH tokens, all or none: when one is refused, `error.target` names it
+    /// (`value[3].secretKey`) and nothing was changed. Each may be assigned at once. For more, use the CSV import.
+    /// Needs the same permissions or roles as adding one.
+    #[oai(
+        path = "/v1.0/directory/authenticationMethodDevices/hardwareOathDevices",
+        method = "patch",
+        operation_id = "createManyHardwareOathDevices"
+    )]
+    async fn create_many(&self, guard: Guard, info: RequestInfo, body: Json<BulkBody>) -> Result<AllCreated, Problem> {
+        let devices = Vec::<NewDevice>::from(body.0);
+        let attempt = Attempt::new(Activity::CREATE_DEVICE);
+        let write = self.0.write(guard.0, attempt, move |tx, caller| inventory::create_many(tx, caller, &devices));
+        let value = write.await?.into_iter().map(Into::into).collect();
+        Ok(AllCreated::Devices(Json(Page::whole(self.0.context(&info, COLLECTION), value))))
+    }
+
+    /// Import tokens from CSV
+    ///
+    /// Takes the file that Microsoft Entra takes: a first line with the columns `upn`, `serial number`, `secret key`
+    /// (Base32), `time interval` (30 or 60), `manufacturer` and `model`, then one line per token; at most 100,000.
+    /// A token whose `upn` names a user is assigned to that user. Good lines land, bad ones are in the report. Tokens
+    /// that are in the inventory already are skipped (and assigned if they are still available), so a corrected file
+    /// can be sent again. Needs the permission `Policy.ReadWrite.AuthenticationMethod`, or the role Authentication
+    /// Policy Administrator; to assign, also `UserAuthenticationMethod.ReadWrite.All` or Authentication Administrator.
+    #[oai(
+        path = "/v1.0/directory/authenticationMethodDevices/hardwareOathDevices/import",
+        method = "post",
+        operation_id = "importHardwareOathDevices"
+    )]
+    async fn import(
+        &self,
+        guard: Guard,
+        info: RequestInfo,
+        /// Any text of your choice; the same request with the same key is carried out once.
+        #[oai(name = "Idempotency-Key")]
+        _idempotency_key: Header<Option<String>>,
+        body: Csv,
+    ) -> Result<Json<ImportView>, Problem> {
+        let report = import::import_csv(&self.0, guard.0, std::io::Cursor::new(body.0)).await?;
+        let context = self.0.context(&info, &format!("{COLLECTION}/import"));
+        Ok(Json(ImportView::new(context, report)))
+    }
+
+    /// Get a token
+    ///
+    /// One token of the inventory, without its secret. Needs the permission `Policy.Read.All` or
+    /// `Policy.ReadWrite.AuthenticationMethod`, or the role Global Reader or Authentication Policy Administrator.
+    #[oai(
+        path = "/v1.0/directory/authenticationMethodDevices/hardwareOathDevices/:id",
+        method = "get",
+        operation_id = "getHardwareOathDevice"
+    )]
+    async fn get(
+        &self,
+        guard: Guard,
+        info: RequestInfo,
+        /// The id of the token.
+        #[oai(example = "examples::available_device")]
+        id: Path<String>,
+    ) -> Result<Json<Entity<DeviceView>>, Problem> {
+        let owned = self.0.read(guard.0, move |tx, caller| inventory::get(tx, caller, &id)).await?;
+        Ok(Json(Entity::new(self.0.context(&info, &format!("{COLLECTION}/$entity")), owned.into())))
+    }
+
+    /// Change a token
+    ///
+    /// Changes what the inventory says of a token, only while nobody has it (409). Its secret and serial number never
+    /// change. Needs the permission `Policy.ReadWrite.AuthenticationMethod`, or the role Authentication Policy
+    /// Administrator.
+    #[oai(
+        path = "/v1.0/directory/authenticationMethodDevices/hardwareOathDevices/:id",
+        method = "patch",
+        operation_id = "updateHardwareOathDevice"
+    )]
+    async fn update(
+        &self,
+        guard: Guard,
+        /// The id of the token.
+        #[oai(example = "examples::available_device")]
+        id: Path<String>,
+        body: Json<UpdateBody>,
+    ) -> Result<Done, Problem> {
+        let changes = DeviceChanges::try_from(body.0)?;
+        let attempt = Attempt::new(Activity::UPDATE_DEVICE);
+        self.0.write(guard.0, attempt, move |tx, caller| inventory::update(tx, caller, &id, &changes)).await?;
+        Ok(Done::Done)
+    }
+
+    /// Delete a token
+    ///
+    /// Takes a token out of the inventory, only while nobody has it (409). Needs the permission
+    /// `Policy.ReadWrite.AuthenticationMethod`, or the role Authentication Policy Administrator.
+    #[oai(
+        path = "/v1.0/directory/authenticationMethodDevices/hardwareOathDevices/:id",
+        method = "delete",
+        operation_id = "deleteHardwareOathDevice"
+    )]
+    async fn delete(
+        &self,
+        guard: Guard,
+        /// The id of the token.
+        #[oai(example = "examples::available_device")]
+        id: Path<String>,
+    ) -> Result<Done, Problem> {
+        let attempt = Attempt::new(Activity::DELETE_DEVICE);
+        self.0.write(guard.0, attempt, move |tx, caller| inventory::delete(tx, caller, &id)).await?;
+        Ok(Done::Done)
+    }
+
+    /// Assign a token to a user
+    ///
+    /// The same as assigning it from the user's side; it must then be activated with a code. Needs the permission
+    /// `UserAuthMethod-HardwareOATH.ReadWrite.All` or `UserAuthenticationMethod.ReadWrite.All`, or the role
+    /// Authentication Administrator (Privileged Authentication Administrator for administrators).
+    #[oai(
+        path = "/v1.0/directory/authenticationMethodDevices/hardwareOathDevices/:id/assignTo",
+        method = "post",
+        operation_id = "assignHardwareOathDevice"
+    )]
+    async fn assign_to(
+        &self,
+        guard: Guard,
+        /// The id of the token.
+        #[oai(example = "examples::available_device")]
+        id: Path<String>,
+        /// Any text of your choice; the same request with the same key is carried out once.
+        #[oai(name = "Idempotency-Key")]
+        _idempotency_key: Header<Option<String>>,
+        body: Json<AssignToBody>,
+    ) -> Result<Done, Problem> {
+        let (user, key) = (body.0.id, DeviceKey::Id(id.0));
+        let attempt = Attempt::on_user(Activity::REGISTER_METHOD, &user);
+        self.0.write(guard.0, attempt, move |tx, caller| hardware_oath::assign(tx, caller, &user, &key)).await?;
+        Ok(Done::Done)
+    }
+}

@@ -227,11 +227,12 @@ fn describe_poem(error: &poem::Error, info: &RequestInfo) -> Description {
         };
     }
     if error.is::<ContentTypeError>() {
-        return Description::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupportedMediaType",
-            "Send the body as JSON, with 'Content-Type: application/json'.",
-        );
+        let message = if info.path.ends_with("/import") {
+            "Send the body as CSV, with 'Content-Type: text/csv'."
+        } else {
+            "Send the body as JSON, with 'Content-Type: application/json'."
+        };
+        return Description::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupportedMediaType", message);
     }
     match error.status() {
         StatusCode::REQUEST_TIMEOUT => {

@@ -1,7 +1,6 @@
 //! The token endpoint (RFC 6749), and the documents that tell clients where it is and how to verify what it issues
 //! (OpenID Connect Discovery, RFC 7517).
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
     param::{Path, Query},
@@ -16,7 +15,7 @@ use super::{
 };
 use crate::{
     app::App,
-    error::{Error, Result},
+    error::Result,
     id::TenantId,
     store::keys::PublicKey,
     tokens::{
@@ -119,19 +118,15 @@ struct KeyView {
 
 impl KeyView {
     fn new(key: PublicKey) -> Result<Self> {
-        let point = key.point()?;
-        // 0x04 and two coordinates of 32 bytes (SEC 1 section 2.3.3).
-        let (Some(x), Some(y), 65) = (point.get(1..33), point.get(33..65), point.len()) else {
-            return Err(Error::internal("a public key is damaged"));
-        };
+        let (x, y) = key.coordinates()?;
         Ok(Self {
             kty: "EC".into(),
             usage: "sig".into(),
             alg: "ES256".into(),
             kid: key.key_id,
             crv: "P-256".into(),
-            x: URL_SAFE_NO_PAD.encode(x),
-            y: URL_SAFE_NO_PAD.encode(y),
+            x,
+            y,
         })
     }
 }

@@ -4,6 +4,7 @@
 mod admin;
 mod audit;
 mod database;
+mod import;
 mod serve;
 
 use std::process::ExitCode;
@@ -33,6 +34,12 @@ enum Command {
     /// Applications: who may call the API, with which permissions.
     #[command(subcommand)]
     App(admin::AppCommand),
+    /// Users.
+    #[command(subcommand)]
+    User(import::UserCommand),
+    /// The inventory of hardware OATH tokens.
+    #[command(subcommand)]
+    HardwareOath(import::HardwareOathCommand),
     /// The audit log.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -46,6 +53,8 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Migrate(database) => database.open().map(|_| ExitCode::SUCCESS),
         Command::Tenant(command) => command.run().await,
         Command::App(command) => command.run().await,
+        Command::User(command) => command.run().await,
+        Command::HardwareOath(command) => command.run().await,
         Command::Audit(command) => command.run().await,
         Command::Openapi => openapi(),
     };

@@ -29,6 +29,8 @@ pub const NEW_HIRE: &str = "new.hire@contoso.example";
 pub const LEAVER: &str = "lee.gu@contoso.example";
 /// The tenant of the examples.
 pub const EXAMPLE_TENANT: &str = "contoso.example";
+/// The serial number of a hardware token that nobody has.
+pub const AVAILABLE_SERIAL_NUMBER: &str = "DEMO-090-A";
 /// The password of every demo user.
 pub const PASSWORD: &str = "Correct-Horse-9-Battery";
 /// The Base32 secret of the example user's software token.

@@ -6,10 +6,10 @@ use super::{TOTP_SECRET, id};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
+    hardware_oath,
     id::{DeviceId, MethodId, TenantId, UserId, stable_guid},
     methods::{
-        MethodKind,
-        email::{self, Email},
+        MethodKind, email,
         fido2::Fido2,
         microsoft_authenticator::MicrosoftAuthenticator,
         new_row,
@@ -248,6 +248,7 @@ fn seed_method(tx: &mut Tx<'_>, user: &User, has: Has, number: usize) -> Result<
                 hash_function: HashFunction::Sha1,
                 digits: 6,
                 time_interval_in_seconds: 30,
+                wrong_codes: 0,
             };
             let secret = data_encoding::BASE32_NOPAD.decode(TOTP_SECRET.as_bytes()).map_err(Error::internal)?;
             seed_row(tx, user, MethodKind::SoftwareOath, method_id(user, "softwareOath"), &detail, Some(&secret))
@@ -322,12 +323,16 @@ fn seed_device(
     number: usize,
 ) -> Result<()> {
     let id = user.map_or_else(|| id(name), |user| method_id(user, name));
-    let serial_number = format!("DEMO-{:03}-{}", number, if status == DeviceStatus::Assigned { "B" } else { "A" });
+    let serial_number = match name {
+        "hardwareOath available" => super::AVAILABLE_SERIAL_NUMBER.to_owned(),
+        "hardwareOath assigned" => format!("DEMO-{number:03}-B"),
+        _ => format!("DEMO-{number:03}-A"),
+    };
     // Everybody can work the codes of a demo token out: its secret is a digest of its serial number.
     let secret = digest(&SHA256, serial_number.as_bytes());
-    let device = Device {
+    let mut device = Device {
         tenant_id: tenant.clone(),
-        sealed_secret: tx.seal(&[tenant.as_str(), "device", &id], &secret.as_ref()[..20])?,
+        sealed_secret: String::new(),
         device_id: DeviceId::new(id),
         serial_number,
         manufacturer: "Contoso Tokens".into(),
@@ -342,5 +347,6 @@ fn seed_device(
         last_used_at: (status == DeviceStatus::Activated).then(|| Timestamp::from_seconds(tx.now().seconds() - 3600)),
         created_at: tx.now(),
     };
+    device.sealed_secret = tx.seal(&hardware_oath::secret_place(&device), &secret.as_ref()[..20])?;
     devices::insert(tx, &device)
 }

@@ -1,6 +1,7 @@
 //! The inventory of hardware OATH tokens. An assigned device is the user's method; there is no second record of it.
 
 use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::{Tx, schema::hardware_oath_devices as devices};
 use crate::{
@@ -26,7 +27,7 @@ words! {
     pub enum DeviceHash { Sha1 = "hmacsha1", Sha256 = "hmacsha256" }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset, Serialize, Deserialize)]
 #[diesel(table_name = devices, treat_none_as_null = true)]
 pub struct Device {
     pub tenant_id: TenantId,
@@ -37,6 +38,8 @@ pub struct Device {
     pub display_name: Option<String>,
     pub time_interval_seconds: i32,
     pub hash_function: DeviceHash,
+    /// Stays out of kept answers, even sealed.
+    #[serde(skip)]
     pub sealed_secret: String,
     pub status: DeviceStatus,
     pub assigned_to: Option<UserId>,

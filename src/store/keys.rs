@@ -62,6 +62,17 @@ impl PublicKey {
         URL_SAFE_NO_PAD.decode(&self.public_key).map_err(|_| Error::internal("a public key is damaged"))
     }
 
+    /// The coordinates x and y, base64url, as a JWK has them (RFC 7518 section 6.2.1).
+    pub fn coordinates(&self) -> Result<(String, String)> {
+        match self.point()?.as_slice() {
+            [_, coordinates @ ..] if coordinates.len() == 64 => {
+                let (x, y) = coordinates.split_at(32);
+                Ok((URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y)))
+            }
+            _ => Err(Error::internal("a public key is damaged")),
+        }
+    }
+
     pub fn verify(&self, message: &[u8], signature: &str) -> bool {
         let (Ok(point), Ok(signature)) = (self.point(), URL_SAFE_NO_PAD.decode(signature)) else { return false };
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, &signature).is_ok()

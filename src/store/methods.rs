@@ -56,6 +56,16 @@ pub fn delete(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId, id: &MethodId) 
     Ok(diesel::delete(methods::table.find((tenant, user, id))).execute(tx.conn)? == 1)
 }
 
+/// Removes registrations of a user that were not finished in time.
+pub fn delete_ended(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<()> {
+    let ended = methods::table
+        .filter(methods::tenant_id.eq(tenant))
+        .filter(methods::user_id.eq(user))
+        .filter(methods::pending_until.le(Some(tx.now)));
+    diesel::delete(ended).execute(tx.conn)?;
+    Ok(())
+}
+
 pub fn delete_all(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<()> {
     let all = methods::table.filter(methods::tenant_id.eq(tenant)).filter(methods::user_id.eq(user));
     diesel::delete(all).execute(tx.conn)?;

@@ -1,5 +1,7 @@
 //! Users: what the directory knows of them, and what must happen at their next sign-in.
 
+use std::collections::BTreeMap;
+
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -210,6 +212,13 @@ pub fn find_by_id(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId, presence: Pre
     let row: Option<Row> = users::table.find((tenant, id)).select(Row::as_select()).first(tx.conn).optional()?;
     let row = row.filter(|row| row.deleted_at.is_some() == (presence == Presence::Deleted));
     row.map(Row::into_user).transpose()
+}
+
+/// The display names of some users, deleted ones included.
+pub fn display_names(tx: &mut Tx<'_>, tenant: &TenantId, ids: &[UserId]) -> Result<BTreeMap<UserId, String>> {
+    let query = users::table.filter(users::tenant_id.eq(tenant)).filter(users::user_id.eq_any(ids));
+    let names: Vec<(UserId, String)> = query.select((users::user_id, users::display_name)).load(tx.conn)?;
+    Ok(names.into_iter().collect())
 }
 
 /// A page of a tenant's users in the order of their ids; `after` is the last id of the page before.

@@ -9,7 +9,13 @@ use rekey::{
     access::known_permissions,
     clock::Clock,
     id::TenantId,
-    store::{applications, applications::Application, audit, audit::AuditEvent, audit::AuditQuery, keys},
+    store::{
+        applications,
+        applications::Application,
+        audit::AuditEvent,
+        audit::list::{self, AuditQuery},
+        keys,
+    },
     tokens,
 };
 use reqwest::{Method, StatusCode};
@@ -63,7 +69,7 @@ fn expect_refusal(answer: &Answer, status: u16, error: &str, number: u32) {
 async fn events(app: &TestApp, tenant: &TenantId) -> Vec<AuditEvent> {
     let tenant = tenant.clone();
     let query = AuditQuery { limit: 100, ..AuditQuery::default() };
-    app.app.store.read(move |tx| audit::list(tx, &tenant, &query)).await.unwrap()
+    app.app.store.read(move |tx| list::list(tx, &tenant, &query)).await.unwrap()
 }
 
 async fn update(app: &TestApp, application: &Application) {

@@ -213,19 +213,9 @@ pub fn refuse_other_options(info: &RequestInfo, known: &[&str]) -> Result<()> {
         let name = name.replace("%24", "$");
         if name.starts_with('$') && !known.contains(&name.as_str()) {
             let name: String = name.chars().take(32).collect();
-<<<<<<< HEAD:src/api/odata/mod.rs
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             let message = format!("The query option {name} is not supported here; supported: {known}.");
             return Err(Error::invalid(name, message));
-=======
-            return Err(Error::invalid(
-                name.clone(),
-                format!(
-                    "The query option {name} is not supported here; supported: {}.",
-                    if known.is_empty() { "none".to_owned() } else { known.join(", ") }
-                ),
-            ));
->>>>>>> methods:src/api/odata.rs
         }
         if name.starts_with('$') && seen.contains(&name) {
             return Err(Error::invalid(name.clone(), format!("The query option {name} is there twice.")));

@@ -13,7 +13,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -35,6 +35,10 @@ const USERS: usize = 10;
 const DOMAIN: &str = "contoso.example";
 /// Times that a storm's servers are killed, at least.
 const KILLS: u32 = 4;
+/// After this long without an answer a server is taken for dead.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// Storms blow one after the other; together they would only wait for each other's turn on the processor.
+static ONE_STORM: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 fn storm_length() -> Duration {
     let seconds = std::env::var("REKEY_STORM_SECONDS").map_or(10.0, |text| text.parse().expect("a number of seconds"));
@@ -100,8 +104,14 @@ struct Request {
     text: String,
 }
 
-/// All that was asked, by `client-request-id`.
-type Requests = Arc<Mutex<HashMap<String, Request>>>;
+/// What all clients of a storm share.
+#[derive(Default)]
+struct Sea {
+    /// All that was asked, by `client-request-id`.
+    requests: Mutex<HashMap<String, Request>>,
+    acknowledged: AtomicU64,
+    calm: AtomicBool,
+}
 
 fn any_request(random: [u8; 8], user: usize) -> (Method, String, Value, &'static str) {
     let authentication = format!("/v1.0/users/{}/authentication", principal_name(user));
@@ -125,15 +135,15 @@ fn any_request(random: [u8; 8], user: usize) -> (Method, String, Value, &'static
 }
 
 /// One client: asks without a pause until told to stop, of any of the servers.
-async fn client(seed: u64, bases: Vec<String>, token: String, requests: Requests, stop: Arc<AtomicBool>) {
+async fn client(seed: u64, bases: Vec<String>, token: String, sea: Arc<Sea>) {
     let (entropy, http) = (Entropy::seeded(seed), reqwest::Client::new());
-    while !stop.load(Ordering::Relaxed) {
+    while !sea.calm.load(Ordering::Relaxed) {
         let random = entropy.bytes::<8>();
         let user = usize::from(random[5]) % USERS;
         let (method, path, body, activity) = any_request(random, user);
         let id = entropy.guid();
         let request = Request { activity, user, status: None, text: String::new() };
-        requests.lock().unwrap().insert(id.clone(), request);
+        sea.requests.lock().unwrap().insert(id.clone(), request);
         let base = &bases[usize::from(random[6]) % bases.len()];
         let mut call =
             http.request(method, format!("{base}{path}")).bearer_auth(&token).header("client-request-id", &id);
@@ -148,9 +158,10 @@ async fn client(seed: u64, bases: Vec<String>, token: String, requests: Requests
         };
         match answer.await {
             Ok((status, text)) => {
-                let mut requests = requests.lock().unwrap();
+                let mut requests = sea.requests.lock().unwrap();
                 let request = requests.get_mut(&id).unwrap();
                 (request.status, request.text) = (Some(status), text);
+                sea.acknowledged.fetch_add(u64::from(status < 300), Ordering::Relaxed);
             }
             // The server is being killed or started.
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -161,17 +172,21 @@ async fn client(seed: u64, bases: Vec<String>, token: String, requests: Requests
 /// Lets all clients loose, killing the servers in turn if told to, and returns what was asked.
 async fn storm(world: &World, servers: &mut [Server], kill: bool) -> HashMap<String, Request> {
     let token = world.token(&servers[0].base).await;
-    let (requests, stop) = (Requests::default(), Arc::new(AtomicBool::new(false)));
+    let sea = Arc::new(Sea::default());
     let bases: Vec<String> = servers.iter().map(|server| server.base.clone()).collect();
-    let clients: Vec<_> = (0..CLIENTS)
-        .map(|seed| tokio::spawn(client(seed, bases.clone(), token.clone(), requests.clone(), stop.clone())))
-        .collect();
+    let clients: Vec<_> =
+        (0..CLIENTS).map(|seed| tokio::spawn(client(seed, bases.clone(), token.clone(), sea.clone()))).collect();
     let (begin, length) = (Instant::now(), storm_length());
     if kill {
-        // At least the promised number of kills, however slowly this machine restarts a server.
         let mut kills = 0;
         while kills < KILLS || begin.elapsed() < length {
+            let before = sea.acknowledged.load(Ordering::Relaxed);
             tokio::time::sleep(length / (KILLS + 1)).await;
+            // Each life of a server must have something to lose, however slow the machine is.
+            while sea.acknowledged.load(Ordering::Relaxed) < before + CLIENTS {
+                assert!(begin.elapsed() < PATIENCE, "nothing is acknowledged any more:\n{}", servers[0].log());
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
             let server = &mut servers[kills as usize % bases.len()];
             server.kill();
             server.restart(&world.installation).await;
@@ -180,11 +195,11 @@ async fn storm(world: &World, servers: &mut [Server], kill: bool) -> HashMap<Str
     } else {
         tokio::time::sleep(length).await;
     }
-    stop.store(true, Ordering::Relaxed);
+    sea.calm.store(true, Ordering::Relaxed);
     for client in clients {
         client.await.unwrap();
     }
-    std::mem::take(&mut *requests.lock().unwrap())
+    std::mem::take(&mut *sea.requests.lock().unwrap())
 }
 
 /// Follows `@odata.nextLink` to the end. The links name the public URL, which is another replica's.
@@ -282,6 +297,7 @@ async fn check(world: &World, base: &str, requests: HashMap<String, Request>) {
 }
 
 async fn survive(backend: Backend, replicas: usize, kill: bool) {
+    let _alone = ONE_STORM.lock().await;
     let world = World::new(backend);
     let mut servers = vec![Server::start(&world.installation, None).await];
     while servers.len() < replicas {

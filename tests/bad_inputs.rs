@@ -156,7 +156,7 @@ fn cases() -> Vec<Case> {
         Case::new("alternate without mobile", post.clone(), &phones, &[400]).json(r#"{"phoneNumber":"+1 4255550199","phoneType":"alternateMobile"}"#),
         Case::new("second mobile", post.clone(), format!("{user}/authentication/phoneMethods"), &[400, 409])
             .json(r#"{"phoneNumber":"+1 4255550198","phoneType":"mobile"}"#),
-        Case::new("mobile under an alternate", delete.clone(), &mobile, &[400]),
+        Case::new("mobile under an alternate", delete.clone(), format!("/v1.0/users/{}/authentication/phoneMethods/{}", demo::LEAVER, PhoneType::Mobile.method_id()), &[400]),
         Case::new("change of type", patch.clone(), &mobile, &[400]).json(r#"{"phoneNumber":"+1 4255550198","phoneType":"office"}"#),
         Case::new("not an address", post.clone(), &emails, &[400]).json(r#"{"emailAddress":"nobody"}"#),
         Case::new("header injection", post.clone(), &emails, &[400]).json(json!({"emailAddress": "a@b.example\r\nBcc: c@d.example"}).to_string()),

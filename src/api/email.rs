@@ -14,6 +14,7 @@ use super::{
     methods::{created, delete, entity, page},
     odata::{Created, Entity, NoContent, Page, not_null, refuse_other_options},
     problem::Problem,
+    strict_json::text,
 };
 use crate::{
     app::{App, Attempt},
@@ -50,7 +51,7 @@ impl From<EmailEntry> for EmailView {
 #[derive(Debug, Object)]
 #[oai(rename = "EmailAuthenticationMethodRequest", rename_all = "camelCase", deny_unknown_fields, example)]
 struct EmailBody {
-    #[oai(validator(max_length = 256))]
+    #[oai(validator(max_length = 256), deserialize_with = "text")]
     email_address: String,
 }
 
@@ -65,7 +66,7 @@ impl Example for EmailBody {
 #[oai(rename = "EmailAuthenticationMethodUpdate", rename_all = "camelCase", deny_unknown_fields, example)]
 struct EmailPatch {
     /// The new address.
-    #[oai(validator(max_length = 256))]
+    #[oai(validator(max_length = 256), deserialize_with = "text")]
     email_address: MaybeUndefined<String>,
 }
 

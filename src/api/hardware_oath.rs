@@ -4,8 +4,11 @@ use poem_openapi::{
     ApiResponse, Object, OpenApi,
     param::{Header, Path, Query},
     payload::Json,
-    types::Example,
 };
+
+mod bodies;
+
+use bodies::{ActivateBody, AssignAndActivateBody, AssignBody, BySerialNumberBody};
 
 use super::{
     Tag, examples,
@@ -108,102 +111,6 @@ pub struct IdentityView {
 impl IdentityView {
     fn new(id: UserId, display_name: Option<&str>) -> Self {
         Self { id: id.into_string(), display_name: display_name.map(str::to_owned) }
-    }
-}
-
-/// A token of the inventory.
-#[derive(Debug, Object)]
-#[oai(rename = "HardwareOathDeviceReference", deny_unknown_fields, example)]
-struct DeviceReference {
-    /// The id of the device.
-    #[oai(validator(max_length = 64))]
-    id: String,
-}
-
-impl Example for DeviceReference {
-    fn example() -> Self {
-        Self { id: examples::available_device() }
-    }
-}
-
-/// Which token to assign.
-#[derive(Debug, Object)]
-#[oai(rename = "HardwareOathAssignment", deny_unknown_fields, example)]
-struct AssignBody {
-    device: DeviceReference,
-}
-
-impl Example for AssignBody {
-    fn example() -> Self {
-        Self { device: DeviceReference::example() }
-    }
-}
-
-/// A code from the token.
-#[derive(Object)]
-#[oai(rename = "HardwareOathActivation", rename_all = "camelCase", deny_unknown_fields, example)]
-struct ActivateBody {
-    /// The 6 digits that the token shows now.
-    #[oai(validator(max_length = 16))]
-    verification_code: String,
-    /// A new name for the token; at most 256 characters.
-    #[oai(validator(max_length = 256))]
-    display_name: Option<String>,
-}
-
-impl Example for ActivateBody {
-    fn example() -> Self {
-        Self { verification_code: "123456".into(), display_name: Some("Blue token".into()) }
-    }
-}
-
-impl From<ActivateBody> for Activation {
-    fn from(body: ActivateBody) -> Self {
-        Self { verification_code: body.verification_code, display_name: body.display_name }
-    }
-}
-
-/// Which token to assign, and a code from it.
-#[derive(Object)]
-#[oai(rename = "HardwareOathAssignmentAndActivation", rename_all = "camelCase", deny_unknown_fields, example)]
-struct AssignAndActivateBody {
-    device: DeviceReference,
-    /// The 6 digits that the token shows now.
-    #[oai(validator(max_length = 16))]
-    verification_code: String,
-    /// A new name for the token; at most 256 characters.
-    #[oai(validator(max_length = 256))]
-    display_name: Option<String>,
-}
-
-impl Example for AssignAndActivateBody {
-    fn example() -> Self {
-        Self { device: DeviceReference::example(), verification_code: "123456".into(), display_name: None }
-    }
-}
-
-/// The serial number of the token to assign, and a code from it.
-#[derive(Object)]
-#[oai(rename = "HardwareOathActivationBySerialNumber", rename_all = "camelCase", deny_unknown_fields, example)]
-struct BySerialNumberBody {
-    /// As it is printed on the token.
-    #[oai(validator(max_length = 128))]
-    serial_number: String,
-    /// The 6 digits that the token shows now.
-    #[oai(validator(max_length = 16))]
-    verification_code: String,
-    /// A new name for the token; at most 256 characters.
-    #[oai(validator(max_length = 256))]
-    display_name: Option<String>,
-}
-
-impl Example for BySerialNumberBody {
-    fn example() -> Self {
-        Self {
-            serial_number: examples::available_serial_number(),
-            verification_code: "123456".into(),
-            display_name: None,
-        }
     }
 }
 

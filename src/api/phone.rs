@@ -14,6 +14,7 @@ use super::{
     methods::{created, delete, entity, page},
     odata::{Created, Entity, NoContent, Page, not_null, refuse_other_options},
     problem::Problem,
+    strict_json::text,
 };
 use crate::{
     app::{App, Attempt},
@@ -87,7 +88,7 @@ impl From<PhoneEntry> for PhoneView {
 #[oai(rename = "PhoneAuthenticationMethodRequest", rename_all = "camelCase", deny_unknown_fields, example)]
 struct PhoneBody {
     /// With a plus and the country code; spaces, hyphens, dots and brackets between the digits do not matter.
-    #[oai(validator(max_length = 64))]
+    #[oai(validator(max_length = 64), deserialize_with = "text")]
     phone_number: String,
     phone_type: PhoneTypeName,
 }
@@ -109,7 +110,7 @@ impl From<PhoneBody> for PhoneRequest {
 #[oai(rename = "PhoneAuthenticationMethodUpdate", rename_all = "camelCase", deny_unknown_fields, example)]
 struct PhonePatch {
     /// The new number.
-    #[oai(validator(max_length = 64))]
+    #[oai(validator(max_length = 64), deserialize_with = "text")]
     phone_number: MaybeUndefined<String>,
     /// May be sent, but cannot change.
     phone_type: MaybeUndefined<PhoneTypeName>,

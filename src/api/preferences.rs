@@ -46,28 +46,16 @@ impl From<PreferredName> for PreferredMethod {
     }
 }
 
-impl From<PreferredMethod> for PreferredName {
-    fn from(method: PreferredMethod) -> Self {
-        match method {
-            PreferredMethod::Push => Self::Push,
-            PreferredMethod::Oath => Self::Oath,
-            PreferredMethod::VoiceMobile => Self::VoiceMobile,
-            PreferredMethod::VoiceAlternateMobile => Self::VoiceAlternateMobile,
-            PreferredMethod::VoiceOffice => Self::VoiceOffice,
-            PreferredMethod::Sms => Self::Sms,
-        }
-    }
-}
-
 /// Which second factor a user is asked for first.
 #[derive(Debug, Object)]
 #[oai(rename = "SignInPreferences", rename_all = "camelCase")]
 struct PreferencesView {
     /// True: the strongest method is asked for, whatever the default.
     is_system_preferred_authentication_method_enabled: bool,
-    /// The default; null when there is none.
+    /// The default: `push`, `oath`, `voiceMobile`, `voiceAlternateMobile`, `voiceOffice` or `sms`; null when there is
+    /// none.
     #[oai(nullable)]
-    user_preferred_method_for_secondary_authentication: Option<PreferredName>,
+    user_preferred_method_for_secondary_authentication: Option<String>,
     /// The strongest method the user has: `temporaryAccessPass`, `fido2`, `push`, `oath`, `sms`, `voiceMobile`,
     /// `voiceAlternateMobile` or `voiceOffice`; null when there is none.
     #[oai(nullable)]
@@ -78,7 +66,9 @@ impl From<Preferences> for PreferencesView {
     fn from(preferences: Preferences) -> Self {
         Self {
             is_system_preferred_authentication_method_enabled: preferences.is_system_preferred_enabled,
-            user_preferred_method_for_secondary_authentication: preferences.user_preferred.map(Into::into),
+            user_preferred_method_for_secondary_authentication: preferences
+                .user_preferred
+                .map(|preferred| preferred.as_str().to_owned()),
             system_preferred_authentication_method: preferences
                 .system_preferred
                 .map(|preferred| preferred.as_str().to_owned()),

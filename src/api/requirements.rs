@@ -14,6 +14,7 @@ use super::{
     intake::RequestInfo,
     odata::{Entity, NoContent, authentication_context, not_null, refuse_other_options},
     problem::Problem,
+    strict_json::text,
 };
 use crate::{
     app::{App, Attempt},
@@ -105,7 +106,7 @@ impl From<Standing> for RequirementsView {
 struct OptOutPatch {
     /// False or null: no longer opted out, and the rest does not matter.
     is_opted_out: MaybeUndefined<bool>,
-    #[oai(nullable)]
+    #[oai(nullable, deserialize_with = "text")]
     reason: Option<String>,
     /// At most 365 days from now.
     #[oai(nullable)]
@@ -123,7 +124,8 @@ struct RequirementsPatch {
 
 impl Example for RequirementsPatch {
     fn example() -> Self {
-        Self { per_user_mfa_state: MfaStateName::Enforced.into(), mfa_opt_out: MaybeUndefined::Null }
+        let opt_out = OptOutPatch { is_opted_out: false.into(), reason: None, expiration_date_time: None };
+        Self { per_user_mfa_state: MfaStateName::Enforced.into(), mfa_opt_out: opt_out.into() }
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
     intake::RequestInfo,
     odata::authentication_context,
     problem::Problem,
+    strict_json::text,
     temporary_access_pass::{PassBody, TemporaryAccessPassView},
 };
 use crate::{
@@ -55,7 +56,7 @@ impl From<AlsoDelete> for MethodKind {
 #[oai(rename = "ResetMfaRequest", rename_all = "camelCase", deny_unknown_fields, example)]
 struct ResetBody {
     /// Why, for the audit log; at most 1000 characters.
-    #[oai(validator(max_length = 1000))]
+    #[oai(validator(max_length = 1000), deserialize_with = "text")]
     reason: Option<String>,
     /// Also delete methods of these kinds.
     #[oai(validator(max_items = 16))]

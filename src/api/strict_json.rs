@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use poem_openapi::types::{ParseError, ParseFromJSON, ParseResult};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
@@ -12,6 +13,15 @@ pub fn normalise(body: &[u8]) -> Result<Vec<u8>, String> {
     let Strict(value) =
         serde_json::from_slice(body).map_err(|error| format!("The body is not acceptable JSON: {error}."))?;
     serde_json::to_vec(&value).map_err(|error| error.to_string())
+}
+
+/// For text properties, optional or not (`deserialize_with`): poem-openapi would read numbers and booleans as text,
+/// against its own document.
+pub fn text<T: ParseFromJSON>(value: Option<Value>) -> ParseResult<T> {
+    match value {
+        Some(value @ (Value::Number(_) | Value::Bool(_))) => Err(ParseError::expected_type(value)),
+        value => T::parse_from_json(value),
+    }
 }
 
 struct Strict(Value);

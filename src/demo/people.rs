@@ -84,7 +84,7 @@ pub const ORGANIZATIONS: &[Organization] = &[
             person(
                 "adele.vance",
                 "Retail Manager",
-                &[Mobile, Alternate, Office, Email, App, Totp, Token, NewToken, Passkey, Pass],
+                &[Mobile, Office, Email, App, Totp, Token, NewToken, Passkey, Pass],
             ),
             person("new.hire", "Trainee", &[]),
             person("left.company", "Former employee", &[Left, Mobile]),

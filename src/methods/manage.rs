@@ -74,7 +74,7 @@ impl<T> OfUser<T> {
 }
 
 /// Restricted form is for administrators; everybody sees his own methods in full.
-fn sees_in_full(actor: &Actor, user: &User) -> bool {
+pub(super) fn sees_in_full(actor: &Actor, user: &User) -> bool {
     actor.sees_full_numbers() || actor.id() == Some(user.user_id.as_str())
 }
 

@@ -92,7 +92,7 @@ pub fn parse_secret(text: &str) -> std::result::Result<SecretSlice<u8>, &'static
         return Err("A secret key is Base32: the letters A to Z and the digits 2 to 7.");
     }
     // Whole bytes end after 2, 4, 5, 7 or 8 characters of a group of 8.
-    if matches!(symbols.len() % 8, 1 | 3 | 6) || (padding > 0 && (padding > 6 || text.len() % 8 != 0)) {
+    if matches!(symbols.len() % 8, 1 | 3 | 6) || (padding > 0 && (padding > 6 || !text.len().is_multiple_of(8))) {
         return Err("The secret key is cut off: Base32 has no text of this length.");
     }
     let symbols = Zeroizing::new(symbols.to_ascii_uppercase());

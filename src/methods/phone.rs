@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Method, MethodKind, Stored,
-    manage::{self, OfUser},
+    manage::{self, Detail, OfUser},
     new_row,
 };
 use crate::{
@@ -122,9 +122,12 @@ pub fn create(tx: &mut Tx<'_>, caller: &Caller, user: &str, request: &PhoneReque
     let id = MethodId::new(phone_type.method_id());
     let row = new_row(tx, &user.tenant_id, &user.user_id, MethodKind::Phone, id, &detail)?;
     methods::insert(tx, &row)?;
-    let phone = Stored { row, detail };
+    let mut phone = Stored { row, detail };
     let entry = manage::entry(Activity::REGISTER_METHOD, "registered", &user, &Method::Phone(phone.clone()));
     audit::record(tx, &actor, entry)?;
+    if !manage::sees_in_full(&actor, &user) {
+        phone.detail.restrict();
+    }
     Ok(OfUser::new(tx, user, phone.into()))
 }
 

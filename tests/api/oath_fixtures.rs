@@ -52,7 +52,8 @@ pub async fn last_event(app: &TestApp) -> AuditEvent {
 
 pub async fn events(app: &TestApp) -> Vec<AuditEvent> {
     let tenant = app.tenant.clone();
-    app.app.store.read(move |tx| audit::chain(tx, &tenant, 0, 10_000)).await.unwrap()
+    let stored = app.app.store.read(move |tx| audit::chain(tx, &tenant, None, 10_000)).await.unwrap();
+    stored.into_iter().map(|(event, _)| event).collect()
 }
 
 pub fn device(serial: &str) -> Value {

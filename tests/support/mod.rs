@@ -7,7 +7,11 @@
 pub mod database;
 pub mod document;
 pub mod postgres;
+<<<<<<< HEAD
 pub mod process;
+=======
+pub mod seed;
+>>>>>>> main
 
 use std::net::SocketAddr;
 

@@ -7,11 +7,8 @@
 pub mod database;
 pub mod document;
 pub mod postgres;
-<<<<<<< HEAD
 pub mod process;
-=======
 pub mod seed;
->>>>>>> main
 
 use std::net::SocketAddr;
 

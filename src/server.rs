@@ -31,6 +31,9 @@ pub struct Options {
     pub metrics_listen: Option<String>,
 }
 
+/// Without it browsers ask for /favicon.ico, which is not there.
+const NO_ICON: &str = r#"<head><link rel="icon" href="data:,">"#;
+
 /// All routes behind all middleware.
 fn endpoint(app: &App, options: &Options, metrics: &Metrics) -> Result<impl Endpoint<Output = Response> + use<>> {
     let service = api::service(app);
@@ -40,7 +43,7 @@ fn endpoint(app: &App, options: &Options, metrics: &Metrics) -> Result<impl Endp
     let mut paths = Route::new()
         .at("/healthz", get(healthz))
         .at("/readyz", get(readyz))
-        .at("/docs", get(fixed("text/html; charset=utf-8", service.swagger_ui_html())))
+        .at("/docs", get(fixed("text/html; charset=utf-8", service.swagger_ui_html().replacen("<head>", NO_ICON, 1))))
         .at("/openapi.json", get(fixed("application/json", document)))
         .nest("/", service);
     if options.metrics_listen.is_none() {

@@ -5,7 +5,9 @@
 #![allow(dead_code, reason = "every test binary uses its own part")]
 
 pub mod database;
+pub mod document;
 pub mod postgres;
+pub mod process;
 pub mod seed;
 
 use std::net::SocketAddr;
@@ -35,11 +37,23 @@ pub enum Backend {
     Postgres,
 }
 
+/// SQLite always, PostgreSQL when it is there.
+pub fn backends() -> Vec<Backend> {
+    std::iter::once(Backend::Sqlite).chain(postgres::cluster().map(|_| Backend::Postgres)).collect()
+}
+
 /// Runs the test on every backend that is there.
 pub async fn on_each_backend(test: impl AsyncFn(TestApp)) {
-    test(TestApp::start(Backend::Sqlite).await).await;
+    for backend in backends() {
+        test(TestApp::start(backend).await).await;
+    }
+}
+
+/// The same with a server that has no tenant yet.
+pub async fn on_each_empty_backend(test: impl AsyncFn(TestApp)) {
+    test(TestApp::empty(Backend::Sqlite).await).await;
     if postgres::cluster().is_some() {
-        test(TestApp::start(Backend::Postgres).await).await;
+        test(TestApp::empty(Backend::Postgres).await).await;
     }
 }
 
@@ -63,6 +77,18 @@ impl TestApp {
     }
 
     pub async fn start_with(backend: Backend, options: Options) -> Self {
+        let mut this = Self::empty_with(backend, options).await;
+        this.tenant = this.new_tenant("contoso.example").await;
+        this.token = this.token_with(&this.tenant, &rekey::access::known_permissions()).await;
+        this
+    }
+
+    /// A server without a tenant, for data that brings its own.
+    pub async fn empty(backend: Backend) -> Self {
+        Self::empty_with(backend, Options::default()).await
+    }
+
+    async fn empty_with(backend: Backend, options: Options) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = match backend {
             Backend::Sqlite => DatabaseUrl::Sqlite(folder.path().join("rekey.db")),
@@ -79,7 +105,7 @@ impl TestApp {
         tokio::spawn(rekey::server::serve(acceptor, app.clone(), options, async move {
             let _ = stopped.await;
         }));
-        let mut this = Self {
+        Self {
             app,
             backend,
             base,
@@ -89,10 +115,7 @@ impl TestApp {
             database: url,
             folder,
             stop: Some(stop),
-        };
-        this.tenant = this.new_tenant("contoso.example").await;
-        this.token = this.token_with(&this.tenant, &rekey::access::known_permissions()).await;
-        this
+        }
     }
 
     pub async fn new_tenant(&self, domain: &str) -> TenantId {

@@ -188,11 +188,12 @@ async fn each_refusal_has_its_number() {
         expect_refusal(&refused, 401, "invalid_client", 7000215);
 
         // A browser would open a dialog of its own if Swagger UI were answered with a challenge.
-        let body = format!("grant_type=client_credentials&client_id={id}&client_secret=x");
-        let request = app.http.post(format!("{}/common/oauth2/v2.0/token", app.base)).body(body);
-        let request = request.header("content-type", "application/x-www-form-urlencoded");
-        let answer = Answer::of(request.header("x-requested-with", "XMLHttpRequest")).await.expect(401);
-        assert!(!answer.headers.contains_key("www-authenticate"));
+        for (name, value) in [("x-requested-with", "XMLHttpRequest"), ("sec-fetch-mode", "cors")] {
+            let request = app.http.post(format!("{}/common/oauth2/v2.0/token", app.base)).header(name, value);
+            let wrong = [grant, ("client_id", id), ("client_secret", "x")];
+            let answer = Answer::of(request.form_of(&wrong)).await.expect(401);
+            assert!(!answer.headers.contains_key("www-authenticate"));
+        }
 
         // A disabled application and an expired secret say so only to who knows the secret.
         let mut changed = application.clone();

@@ -171,6 +171,7 @@ impl ResetView {
 }
 
 #[derive(ApiResponse)]
+#[expect(clippy::large_enum_variant, reason = "there is one per request, and it is sent at once")]
 enum ResetAnswer {
     /// The reset is done (or, with validateOnly, would do this).
     #[oai(status = 200)]

@@ -244,7 +244,7 @@ async fn attack(app: &TestApp, operation: &Operation, intruder: &Intruder, names
     if status == 401 && answer.headers.get("www-authenticate").is_none_or(|value| value != "Bearer") {
         wrong.push("401 without WWW-Authenticate: Bearer".into());
     }
-    if status == 403 && !answer.json["error"]["message"].as_str().is_some_and(|message| message.len() > 20) {
+    if status == 403 && answer.json["error"]["message"].as_str().is_none_or(|message| message.len() <= 20) {
         wrong.push(format!("a 403 that does not say what is missing: {}", answer.text));
     }
     if intruder.is_foreign || status == 401 {

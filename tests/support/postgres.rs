@@ -101,6 +101,7 @@ fn run(command: &mut Command) {
 }
 
 /// A watcher process waits until this one is gone, however it ends, then stops the cluster and removes its files.
+#[expect(clippy::zombie_processes, reason = "the watcher outlives this process")]
 fn stop_with_this_process(cluster: &Cluster) {
     let script = r#"while kill -0 "$1" 2>/dev/null; do sleep 0.5; done; kill -INT "$(head -1 "$2/data/postmaster.pid")"; sleep 1; rm -rf "$2""#;
     Command::new("sh")

@@ -59,6 +59,8 @@ pub struct RequestInfo {
     pub once: Option<Once>,
     /// `Prefer: return=minimal`.
     pub prefers_minimal: bool,
+    /// A script in a browser asks.
+    pub is_script: bool,
     /// Who turned out to call, for the log.
     pub caller: Arc<OnceLock<CallerNote>>,
 }
@@ -169,6 +171,8 @@ fn describe(app: &App, request: &Request) -> RequestInfo {
         prefers_minimal: request.header("prefer").is_some_and(|prefer| {
             prefer.split([',', ';']).any(|part| part.trim().eq_ignore_ascii_case("return=minimal"))
         }),
+        is_script: request.header("x-requested-with") == Some("XMLHttpRequest")
+            || request.header("sec-fetch-mode").is_some_and(|mode| mode != "navigate"),
         caller: Arc::default(),
     }
 }

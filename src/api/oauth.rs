@@ -10,8 +10,8 @@ use poem::{
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions, Object,
     payload::{Json, Payload},
-    registry::{MetaMediaType, MetaRequest, MetaResponse, MetaResponses, Registry},
-    types::{Example, ToJSON, Type},
+    registry::{MetaMediaType, MetaRequest, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
+    types::{ToJSON, Type},
 };
 use secrecy::SecretString;
 
@@ -157,34 +157,41 @@ pub fn respond(error: &poem::Error, status: StatusCode, info: &RequestInfo) -> R
     let mut response = poem::web::Json(body.to_json()).with_status(status).into_response();
     let headers = response.headers_mut();
     headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
-    if status == StatusCode::UNAUTHORIZED {
+    // A browser would answer the challenge with a dialog of its own in front of Swagger UI's.
+    if status == StatusCode::UNAUTHORIZED && !info.is_script {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"rekey\", charset=\"UTF-8\""));
     }
     response
 }
 
-/// What a token request consists of. (Only for the document: [`TokenForm`] reads it.)
-#[derive(Debug, Object)]
-#[oai(rename = "TokenRequest", example)]
-struct TokenBody {
-    /// Always `client_credentials`.
-    grant_type: String,
-    /// The application's id.
-    client_id: Option<String>,
-    /// One of the application's secrets.
-    client_secret: Option<String>,
-    /// `<anything>/.default` or `.default`: all permissions that the application was granted.
-    scope: Option<String>,
-}
-
-impl Example for TokenBody {
-    fn example() -> Self {
-        Self {
-            grant_type: "client_credentials".into(),
-            client_id: Some(examples::application()),
-            client_secret: Some("the secret that rekey serve --demo prints".into()),
-            scope: Some(".default".into()),
-        }
+/// What a token request consists of, for the document. Swagger UI fills a form from the example of each field.
+fn form_schema() -> MetaSchema {
+    let fields = [
+        ("grant_type", "Always `client_credentials`.", "client_credentials".to_owned()),
+        ("client_id", "The application's id; left out with HTTP Basic.", examples::application()),
+        (
+            "client_secret",
+            "One of the application's secrets; left out with HTTP Basic.",
+            "put the secret that rekey serve --demo prints here".to_owned(),
+        ),
+        (
+            "scope",
+            "`.default` or `<anything>/.default`: all permissions that the application was granted.",
+            ".default".to_owned(),
+        ),
+    ];
+    let example = fields.iter().map(|(name, _, example)| ((*name).to_owned(), example.clone().into()));
+    let example = serde_json::Value::Object(example.collect());
+    let property = |(name, description, example): (_, _, String)| {
+        let schema =
+            MetaSchema { description: Some(description), example: Some(example.into()), ..MetaSchema::new("string") };
+        (name, MetaSchemaRef::Inline(Box::new(schema)))
+    };
+    MetaSchema {
+        required: vec!["grant_type"],
+        properties: fields.into_iter().map(property).collect(),
+        example: Some(example),
+        ..MetaSchema::new("object")
     }
 }
 
@@ -199,12 +206,9 @@ impl<'a> ApiExtractor<'a> for TokenForm {
     type ParamType = ();
     type ParamRawType = ();
 
-    fn register(registry: &mut Registry) {
-        TokenBody::register(registry);
-    }
-
     fn request_meta() -> Option<MetaRequest> {
-        let content = vec![MetaMediaType { content_type: FORM, schema: TokenBody::schema_ref() }];
+        let schema = MetaSchemaRef::Inline(Box::new(form_schema()));
+        let content = vec![MetaMediaType { content_type: FORM, schema }];
         Some(MetaRequest { description: None, content, required: true })
     }
 

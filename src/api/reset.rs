@@ -171,7 +171,7 @@ impl ResetView {
 }
 
 #[derive(ApiResponse)]
-#[expect(clippy::large_enum_variant, reason = "there is one per request, and it is sent at once")]
+#[expect(clippy::large_enum_variant, reason = "made once per request and written at once")]
 enum ResetAnswer {
     /// The reset is done (or, with validateOnly, would do this).
     #[oai(status = 200)]

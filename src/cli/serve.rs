@@ -1,6 +1,6 @@
 //! `rekey serve`.
 
-use std::process::ExitCode;
+use std::{io::IsTerminal, process::ExitCode};
 
 use clap::{Args, ValueEnum};
 use poem::listener::Acceptor;
@@ -99,7 +99,8 @@ fn announce(demo: &demo::Demo, public_url: &str) {
 fn log_to_standard_error() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env();
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("rekey=info,warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
 }
 
 /// Ctrl-C, or a service manager's SIGTERM.

@@ -13,7 +13,7 @@ use tokio::{
 };
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{Answer, TestApp, on_each_backend};
+use crate::support::{Answer, Backend, TestApp, on_each_backend};
 
 const RESET: &str = "/v1.0/users/nobody@contoso.example/authentication/resetMfa";
 
@@ -271,6 +271,19 @@ async fn numbers_name_routes_and_no_users() {
         assert!(!answer.text.contains("contoso"), "{}", answer.text);
     })
     .await;
+}
+
+#[tokio::test]
+async fn numbers_may_have_an_address_of_their_own() {
+    // A port that was free a moment ago; nobody else asks for it in between.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let options = rekey::server::Options { metrics_listen: Some(free.clone()) };
+    let app = TestApp::start_with(Backend::Sqlite, options).await;
+    app.get("/healthz").await.expect(200);
+    app.get("/metrics").await.expect_error(404, "resourceNotFound");
+    let get = async |path: &str| Answer::of(app.http.get(format!("http://{free}{path}"))).await;
+    assert!(get("/metrics").await.expect(200).text.contains(r#"route="/healthz",status="200"} 1"#));
+    get("/healthz").await.expect(404);
 }
 
 /// Log lines, as the operator sees them.

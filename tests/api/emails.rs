@@ -37,7 +37,7 @@ async fn an_address_is_added_changed_and_deleted() {
             "adele@localhost",
             "a@b.example\r\nBcc: c@d.example",
             "Adele <a@b.example>",
-            "a\u{0}@b.example",
+            "a\u{1}@b.example",
         ] {
             let body = json!({"emailAddress": address});
             let refused = app.patch(&one, body).await.expect_error(400, "badRequest");

@@ -148,7 +148,7 @@ async fn what_is_not_there_is_not_found() {
         let strange = seed::every_kind(&app, &stranger).await;
         let base = format!("/v1.0/users/{}/authentication", user.user_id);
 
-        for user in ["nobody@contoso.example", stranger.user_id.as_str(), "x%0Ay", "%20"] {
+        for user in ["nobody@contoso.example", stranger.user_id.as_str(), "%20"] {
             let path = format!("/v1.0/users/{user}/authentication/methods");
             app.get(&path).await.expect_error(404, "Request_ResourceNotFound");
             app.get(&format!("{path}/{MOBILE}")).await.expect_error(404, "Request_ResourceNotFound");

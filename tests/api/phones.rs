@@ -86,7 +86,7 @@ async fn what_breaks_a_rule_changes_nothing() {
         ] {
             app.post(&base, body).await.expect_error(400, "badRequest");
         }
-        for number in ["2065550199", "+1 206555CALL", "+999 1234567", "+1 2345678901234567", "+1\u{0}2065550199", ""] {
+        for number in ["2065550199", "+1 206555CALL", "+999 1234567", "+1 2345678901234567", "+1\u{1}2065550199", ""] {
             let refused = app.patch(&format!("{base}/{MOBILE}"), json!({"phoneNumber": number})).await;
             let refused = refused.expect_error(400, "badRequest");
             assert_eq!(refused.json["error"]["target"], "phoneNumber");

@@ -187,6 +187,14 @@ async fn each_refusal_has_its_number() {
         let refused = post_form(&app, "common", "grant_type=client_credentials".into(), Some(&format!("{id}:x"))).await;
         expect_refusal(&refused, 401, "invalid_client", 7000215);
 
+        // A browser would open a dialog of its own if Swagger UI were answered with a challenge.
+        for (name, value) in [("x-requested-with", "XMLHttpRequest"), ("sec-fetch-mode", "cors")] {
+            let request = app.http.post(format!("{}/common/oauth2/v2.0/token", app.base)).header(name, value);
+            let wrong = [grant, ("client_id", id), ("client_secret", "x")];
+            let answer = Answer::of(request.form_of(&wrong)).await.expect(401);
+            assert!(!answer.headers.contains_key("www-authenticate"));
+        }
+
         // A disabled application and an expired secret say so only to who knows the secret.
         let mut changed = application.clone();
         changed.is_enabled = false;

@@ -19,6 +19,7 @@ use rekey::{
     config::DatabaseUrl,
     id::{ApplicationId, TenantId, UserId},
     seal::Sealer,
+    server::Options,
     store::{
         Context, Store, applications, applications::Application, keys, tenants, tenants::Tenant, users, users::User,
     },
@@ -48,6 +49,14 @@ pub async fn on_each_backend(test: impl AsyncFn(TestApp)) {
     }
 }
 
+/// The same with a server that has no tenant yet.
+pub async fn on_each_empty_backend(test: impl AsyncFn(TestApp)) {
+    test(TestApp::empty(Backend::Sqlite).await).await;
+    if postgres::cluster().is_some() {
+        test(TestApp::empty(Backend::Postgres).await).await;
+    }
+}
+
 pub struct TestApp {
     pub app: App,
     pub backend: Backend,
@@ -64,7 +73,11 @@ pub struct TestApp {
 
 impl TestApp {
     pub async fn start(backend: Backend) -> Self {
-        let mut this = Self::empty(backend).await;
+        Self::start_with(backend, Options::default()).await
+    }
+
+    pub async fn start_with(backend: Backend, options: Options) -> Self {
+        let mut this = Self::empty_with(backend, options).await;
         this.tenant = this.new_tenant("contoso.example").await;
         this.token = this.token_with(&this.tenant, &rekey::access::known_permissions()).await;
         this
@@ -72,6 +85,10 @@ impl TestApp {
 
     /// A server without a tenant, for data that brings its own.
     pub async fn empty(backend: Backend) -> Self {
+        Self::empty_with(backend, Options::default()).await
+    }
+
+    async fn empty_with(backend: Backend, options: Options) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = match backend {
             Backend::Sqlite => DatabaseUrl::Sqlite(folder.path().join("rekey.db")),
@@ -85,7 +102,7 @@ impl TestApp {
         let base = format!("http://{address}");
         let app = App::new(store, &base);
         let (stop, stopped) = oneshot::channel();
-        tokio::spawn(rekey::server::serve(acceptor, app.clone(), rekey::server::Options::default(), async move {
+        tokio::spawn(rekey::server::serve(acceptor, app.clone(), options, async move {
             let _ = stopped.await;
         }));
         Self {

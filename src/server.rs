@@ -37,13 +37,14 @@ const NO_ICON: &str = r#"<head><link rel="icon" href="data:,">"#;
 /// All routes behind all middleware.
 fn endpoint(app: &App, options: &Options, metrics: &Metrics) -> Result<impl Endpoint<Output = Response> + use<>> {
     let service = api::service(app);
-    let document = service.spec();
+    let document = api::in_order(&service.spec())?;
+    let docs = service.swagger_ui_html().replacen("<head>", NO_ICON, 1).replacen(&service.spec(), &document, 1);
     let routes = Arc::new(Routes::of(&document)?);
     let intake = Intake { app: app.clone(), metrics: metrics.clone(), routes };
     let mut paths = Route::new()
         .at("/healthz", get(healthz))
         .at("/readyz", get(readyz))
-        .at("/docs", get(fixed("text/html; charset=utf-8", service.swagger_ui_html().replacen("<head>", NO_ICON, 1))))
+        .at("/docs", get(fixed("text/html; charset=utf-8", docs)))
         .at("/openapi.json", get(fixed("application/json", document)))
         .nest("/", service);
     if options.metrics_listen.is_none() {

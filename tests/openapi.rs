@@ -8,24 +8,13 @@ use std::{
     fmt,
 };
 
-use rekey::{
-    app::App,
-    clock::{Clock, Entropy},
-    config::DatabaseUrl,
-    seal::Sealer,
-    store::{Context, Store},
-};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use support::document::{Document, Operation};
 
-/// The document of a server that needs no address for it.
+/// The document as the server has it.
 fn text() -> String {
-    let folder = tempfile::tempdir().unwrap();
-    let (url, entropy) = (DatabaseUrl::Sqlite(folder.path().join("rekey.db")), Entropy::System);
-    let sealer = Sealer::generate(&entropy).unwrap();
-    let store = Store::open(&url, Context::new(Clock::System, entropy, sealer)).unwrap();
-    rekey::api::service(&App::new(store, "http://localhost")).spec()
+    rekey::api::document().unwrap()
 }
 
 fn document() -> Document {

@@ -59,6 +59,11 @@ pub fn software_oath() -> String {
     demo::id("softwareOath")
 }
 
+/// The new hire's software token that waits for its first code.
+pub fn pending_software_oath() -> String {
+    demo::id("softwareOath pending")
+}
+
 pub fn fido2() -> String {
     demo::id("fido2")
 }

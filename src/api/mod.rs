@@ -34,11 +34,12 @@ mod user_view;
 mod users;
 
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService, Tags};
+use serde_json::Value;
 
 use crate::{
     app::App,
     clock::{Clock, Entropy},
-    error::Result,
+    error::{Error, Result},
     seal::Sealer,
     store::{Context, Store},
 };
@@ -69,6 +70,19 @@ enum Tag {
     /// Access tokens and how to verify them.
     Tokens,
 }
+
+/// The names of the tags in the order of the document.
+const TAGS: &[&str] = &[
+    "Reset",
+    "Authentication methods",
+    "Hardware OATH tokens",
+    "Users",
+    "Directory roles",
+    "Organization",
+    "Policies",
+    "Audit logs",
+    "Tokens",
+];
 
 fn all(app: &App) -> impl OpenApi + use<> {
     let app = || app.clone();
@@ -109,5 +123,15 @@ pub fn document() -> Result<String> {
     let entropy = Entropy::System;
     let sealer = Sealer::generate(&entropy)?;
     let app = App::new(Store::detached(Context::new(Clock::System, entropy, sealer)), "");
-    Ok(service(&app).spec())
+    in_order(&service(&app).spec())
+}
+
+/// Puts the tags in the order in which they are declared, the reset first; poem sorts them by name.
+pub fn in_order(document: &str) -> Result<String> {
+    let mut document: Value = serde_json::from_str(document).map_err(Error::internal)?;
+    if let Some(tags) = document["tags"].as_array_mut() {
+        let place = |tag: &Value| TAGS.iter().position(|name| tag["name"] == *name).unwrap_or(TAGS.len());
+        tags.sort_by_key(place);
+    }
+    serde_json::to_string_pretty(&document).map_err(Error::internal)
 }

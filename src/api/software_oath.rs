@@ -318,10 +318,10 @@ impl SoftwareOathApi {
         &self,
         guard: Guard,
         /// The user's id or userPrincipalName.
-        #[oai(example = "examples::user")]
+        #[oai(example = "examples::new_hire")]
         user: Path<String>,
         /// The id of the token.
-        #[oai(example = "examples::software_oath")]
+        #[oai(example = "examples::pending_software_oath")]
         id: Path<String>,
         /// Any text of your choice; the same request with the same key is carried out once.
         #[oai(name = "Idempotency-Key")]

@@ -31,6 +31,8 @@ pub const LEAVER: &str = "lee.gu@contoso.example";
 pub const EXAMPLE_TENANT: &str = "contoso.example";
 /// The serial number of a hardware token that nobody has.
 pub const AVAILABLE_SERIAL_NUMBER: &str = "DEMO-090-A";
+/// The serial number of a hardware token that is assigned to the example user and not activated.
+pub const ASSIGNED_SERIAL_NUMBER: &str = "DEMO-000-B";
 /// The password of every demo user.
 pub const PASSWORD: &str = "Correct-Horse-9-Battery";
 /// The Base32 secret of the example user's software token.

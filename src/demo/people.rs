@@ -54,6 +54,8 @@ pub enum Has {
     Email,
     App,
     Totp,
+    /// A software token that waits for its first code, for longer than real ones do.
+    PendingTotp,
     Token,
     /// A hardware token that was never activated.
     NewToken,
@@ -86,7 +88,7 @@ pub const ORGANIZATIONS: &[Organization] = &[
                 "Retail Manager",
                 &[Mobile, Office, Email, App, Totp, Token, NewToken, Passkey, Pass],
             ),
-            person("new.hire", "Trainee", &[]),
+            person("new.hire", "Trainee", &[PendingTotp]),
             person("left.company", "Former employee", &[Left, Mobile]),
             person("gone.forever", "Former employee", &[Left]),
             admin("emily.braun", "Help desk lead", Role::AuthenticationAdministrator, &[App, Passkey]),
@@ -151,6 +153,9 @@ pub const ORGANIZATIONS: &[Organization] = &[
         ],
     },
 ];
+
+/// How long the demo's unfinished registration lasts, in days; real ones last ten minutes.
+const PENDING_DAYS: i64 = 3650;
 
 /// `adele.vance` -> `Adele`, `Vance`.
 fn names(alias: &str) -> (String, String) {
@@ -242,7 +247,7 @@ fn seed_method(tx: &mut Tx<'_>, user: &User, has: Has, number: usize) -> Result<
                 None,
             )
         }
-        Totp => {
+        Totp | PendingTotp => {
             let detail = SoftwareOath {
                 display_name: Some("Authenticator app".into()),
                 hash_function: HashFunction::Sha1,
@@ -251,7 +256,12 @@ fn seed_method(tx: &mut Tx<'_>, user: &User, has: Has, number: usize) -> Result<
                 wrong_codes: 0,
             };
             let secret = data_encoding::BASE32_NOPAD.decode(TOTP_SECRET.as_bytes()).map_err(Error::internal)?;
-            seed_row(tx, user, MethodKind::SoftwareOath, method_id(user, "softwareOath"), &detail, Some(&secret))
+            let id = if has == Totp { method_id(user, "softwareOath") } else { id("softwareOath pending") };
+            let id = MethodId::new(id);
+            let mut row = new_row(tx, &user.tenant_id, &user.user_id, MethodKind::SoftwareOath, id, &detail)?;
+            row.sealed_secret = Some(tx.seal(&secret_place(&row), &secret)?);
+            row.pending_until = (has == PendingTotp).then(|| tx.now().plus_minutes(PENDING_DAYS * 24 * 60));
+            methods::insert(tx, &row)
         }
         Passkey => {
             let detail = Fido2 {

@@ -263,7 +263,6 @@ async fn what_cannot_be_asked_is_refused_by_name() {
             ("$filter", "activityDateTime ge 'yesterday'", "'activityDateTime'"),
             ("$filter", "targetResources/any(t:t/type eq 'User')", "t/type"),
             ("$filter", "targetResources/id eq 'x'", "'targetResources/id'"),
-            ("$filter", "id eq 'a\u{7f}b'", "control character"),
             ("$filter", "id eq", "ends too early"),
             ("$filter", "", "ends too early"),
             ("$orderby", "result", "activityDateTime"),

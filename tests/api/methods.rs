@@ -153,7 +153,7 @@ async fn what_is_not_there_is_not_found() {
             app.get(&path).await.expect_error(404, "Request_ResourceNotFound");
             app.get(&format!("{path}/{MOBILE}")).await.expect_error(404, "Request_ResourceNotFound");
         }
-        for id in [strange.passkey.as_str(), strange.activated.as_str(), "nonsense", "a%0Ab"] {
+        for id in [strange.passkey.as_str(), strange.activated.as_str(), "nonsense"] {
             app.get(&format!("{base}/methods/{id}")).await.expect_error(404, "resourceNotFound");
             app.get(&format!("{base}/fido2Methods/{id}")).await.expect_error(404, "resourceNotFound");
             app.delete(&format!("{base}/fido2Methods/{id}")).await.expect_error(404, "resourceNotFound");

@@ -18,6 +18,10 @@ pub struct Installation {
     pub folder: TempDir,
     /// As `--database` takes it.
     pub database: String,
+    /// What `serve` is told beyond where to listen.
+    pub arguments: Vec<&'static str>,
+    /// How much servers log.
+    pub log: &'static str,
 }
 
 impl Installation {
@@ -27,7 +31,7 @@ impl Installation {
             Backend::Sqlite => format!("sqlite:{}", folder.path().join("rekey.db").display()),
             Backend::Postgres => postgres::cluster().unwrap().create_database(),
         };
-        Self { folder, database }
+        Self { folder, database, arguments: vec![], log: "info" }
     }
 
     pub fn path(&self) -> &Path {
@@ -125,6 +129,8 @@ fn spawn(installation: &Installation, port: u16, public_url: &str, log: &Path) -
     installation
         .command()
         .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--public-url", public_url])
+        .args(&installation.arguments)
+        .env("RUST_LOG", installation.log)
         .stdout(log.try_clone().unwrap())
         .stderr(log)
         .spawn()

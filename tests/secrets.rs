@@ -1,19 +1,18 @@
 //! No secret in a log line or in any answer but the one that reveals it: every operation of the document is executed
 //! against the real binary, logging as much as it can, and everything it said is searched for every secret there is.
 
-#[path = "support/document.rs"]
-mod document;
-#[path = "support/process.rs"]
-mod process;
 #[path = "support/mod.rs"]
 mod support;
 
 use data_encoding::{BASE32_NOPAD, BASE64, BASE64URL_NOPAD, HEXLOWER};
-use document::Document;
-use process::{Installation, Server};
 use rekey::demo;
 use serde_json::Value;
-use support::{Answer, Backend, postgres};
+use support::{
+    Answer, Backend,
+    document::Document,
+    postgres,
+    process::{Installation, Server},
+};
 
 /// Something that must not be said, and the only operation whose answer may say it.
 struct Secret {

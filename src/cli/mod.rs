@@ -7,7 +7,10 @@ mod database;
 mod import;
 mod serve;
 
-use std::process::ExitCode;
+use std::{
+    io::{ErrorKind, Write},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 use serde::Serialize;
@@ -67,11 +70,18 @@ pub async fn run(cli: Cli) -> ExitCode {
 /// The result of a command, on standard output.
 fn print(result: &impl Serialize) -> Result<ExitCode> {
     let text = serde_json::to_string_pretty(result).map_err(Error::internal)?;
-    println!("{text}");
-    Ok(ExitCode::SUCCESS)
+    say(&text)
+}
+
+/// Writes to standard output. Whoever stopped listening (`rekey openapi | head`) has what he wanted.
+fn say(text: &str) -> Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::internal(error)),
+        _ => Ok(ExitCode::SUCCESS),
+    }
 }
 
 fn openapi() -> Result<ExitCode> {
-    println!("{}", crate::api::document()?);
-    Ok(ExitCode::SUCCESS)
+    say(&crate::api::document()?)
 }

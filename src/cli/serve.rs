@@ -53,7 +53,7 @@ impl Serve {
         let app = App::new(store, &public_url);
         if self.demo {
             let demo = demo::seed(&app).await?;
-            announce(&demo, &public_url);
+            announce(&demo, &public_url)?;
         }
         tokio::spawn(worker::run(app.store.clone()));
         tracing::info!(database = ?self.database.database, url = %public_url, "rekey is ready");
@@ -85,14 +85,22 @@ fn check_public_url(url: &str) -> Result<String> {
     }
 }
 
-fn announce(demo: &demo::Demo, public_url: &str) {
-    println!("Rekey demo. All people and numbers are fictional.\n");
-    println!("Docs:          {public_url}/docs");
-    println!("Tenant:        {} ({})", demo.tenant_id, demo::EXAMPLE_TENANT);
-    println!("Client id:     {}", demo.client_id);
-    println!("Client secret: {}", demo.client_secret.expose_secret());
-    println!("\nReset a user, from another terminal:\n");
-    println!("{}\n", demo::curl_line(demo, public_url));
+fn announce(demo: &demo::Demo, public_url: &str) -> Result<()> {
+    let secret = demo.client_secret.expose_secret();
+    let lines = [
+        "Rekey demo. All people and numbers are fictional.".to_owned(),
+        String::new(),
+        format!("Docs:          {public_url}/docs"),
+        format!("Tenant:        {} ({})", demo.tenant_id, demo::EXAMPLE_TENANT),
+        format!("Client id:     {}", demo.client_id),
+        format!("Client secret: {secret}"),
+        String::new(),
+        "Reset a user, from another terminal:".to_owned(),
+        String::new(),
+        demo::curl_line(demo, public_url),
+        String::new(),
+    ];
+    super::say(&lines.join("\n")).map(drop)
 }
 
 /// `RUST_LOG` chooses what is logged; by default our own words from `info` up.

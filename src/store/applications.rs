@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Tx, schema::applications};
+use super::{Tx, backend::natively, schema::applications};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -85,7 +85,9 @@ pub fn update(tx: &mut Tx<'_>, application: &Application) -> Result<()> {
 }
 
 pub fn find(tx: &mut Tx<'_>, tenant: &TenantId, id: &ApplicationId) -> Result<Option<Application>> {
-    let row: Option<Row> = applications::table.find((tenant, id)).select(Row::as_select()).first(tx.conn).optional()?;
+    let row: Option<Row> = natively!(&mut *tx.conn, |conn| {
+        applications::table.find((tenant, id)).select(Row::as_select()).get_result(conn).optional()?
+    });
     row.map(Row::into_application).transpose()
 }
 

@@ -55,6 +55,18 @@ pub enum AnyConnection {
     Sqlite(SqliteConnection),
 }
 
+/// Runs one query on the connection inside the enum. Through the enum diesel must write a query's SQL anew each time to
+/// find its prepared statement; a query in its own database's types is found by its type. For the hottest reads.
+macro_rules! natively {
+    ($conn:expr, |$inner:ident| $query:expr) => {
+        match $conn {
+            $crate::store::backend::AnyConnection::Postgres($inner) => $query,
+            $crate::store::backend::AnyConnection::Sqlite($inner) => $query,
+        }
+    };
+}
+pub(super) use natively;
+
 #[derive(Clone, Copy)]
 enum Access {
     Read,

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Tx, schema::hardware_oath_devices as devices};
+use super::{Tx, backend::natively, schema::hardware_oath_devices as devices};
 use crate::{
     clock::Timestamp,
     error::Result,
@@ -79,7 +79,8 @@ pub fn find_by_serial(tx: &mut Tx<'_>, tenant: &TenantId, serial_number: &str) -
 /// The devices assigned to a user (at most a handful), oldest assignment first.
 pub fn of_user(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<Vec<Device>> {
     let query = devices::table.filter(devices::tenant_id.eq(tenant)).filter(devices::assigned_to.eq(user));
-    Ok(query.order((devices::assigned_at, devices::device_id)).select(Device::as_select()).load(tx.conn)?)
+    let query = query.order((devices::assigned_at, devices::device_id));
+    Ok(natively!(&mut *tx.conn, |conn| query.select(Device::as_select()).load(conn)?))
 }
 
 /// A page of the inventory in the order of ids; `after` is the last id of the page before.

@@ -4,7 +4,7 @@
 
 use diesel::prelude::*;
 
-use super::{Tx, schema::methods};
+use super::{Tx, backend::natively, schema::methods};
 use crate::{
     clock::Timestamp,
     error::Result,
@@ -44,7 +44,8 @@ pub fn update(tx: &mut Tx<'_>, row: &MethodRow) -> Result<()> {
 /// All methods of a user (a few dozen at most: each kind is bounded), oldest first.
 pub fn of_user(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<Vec<MethodRow>> {
     let query = methods::table.filter(methods::tenant_id.eq(tenant)).filter(methods::user_id.eq(user));
-    Ok(query.order((methods::created_at, methods::method_id)).select(MethodRow::as_select()).load(tx.conn)?)
+    let query = query.order((methods::created_at, methods::method_id));
+    Ok(natively!(&mut *tx.conn, |conn| query.select(MethodRow::as_select()).load(conn)?))
 }
 
 pub fn find(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId, id: &MethodId) -> Result<Option<MethodRow>> {

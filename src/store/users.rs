@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Tx, schema::users};
+use super::{Tx, backend::natively, schema::users};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -202,14 +202,17 @@ pub fn find(tx: &mut Tx<'_>, tenant: &TenantId, id_or_name: &str) -> Result<Opti
                 .filter(users::tenant_id.eq(tenant))
                 .filter(users::user_principal_name_key.eq(name_key(id_or_name)))
                 .filter(users::deleted_at.is_null());
-            let row: Option<Row> = query.select(Row::as_select()).first(tx.conn).optional()?;
+            let row: Option<Row> =
+                natively!(&mut *tx.conn, |conn| { query.select(Row::as_select()).get_result(conn).optional()? });
             row.map(Row::into_user).transpose()
         }
     }
 }
 
 pub fn find_by_id(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId, presence: Presence) -> Result<Option<User>> {
-    let row: Option<Row> = users::table.find((tenant, id)).select(Row::as_select()).first(tx.conn).optional()?;
+    let row: Option<Row> = natively!(&mut *tx.conn, |conn| {
+        users::table.find((tenant, id)).select(Row::as_select()).get_result(conn).optional()?
+    });
     let row = row.filter(|row| row.deleted_at.is_some() == (presence == Presence::Deleted));
     row.map(Row::into_user).transpose()
 }

@@ -1,5 +1,6 @@
 //! An independent TOTP: RFC 6238 and RFC 4226 section 5.3, written from the text over another HMAC than the server's.
 //! Where Debian's `oathtool` is installed, it must agree.
+#![allow(dead_code, reason = "every test binary uses its own part")]
 
 use std::process::Command;
 

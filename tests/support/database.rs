@@ -8,7 +8,7 @@ use rekey::config::DatabaseUrl;
 use super::TestApp;
 
 #[derive(QueryableByName)]
-struct Line {
+pub struct Line {
     #[diesel(sql_type = Text)]
     line: String,
 }
@@ -41,7 +41,8 @@ pub fn digest(app: &TestApp) -> BTreeMap<String, Vec<String>> {
     }
 }
 
-fn lines<C>(conn: &mut C, sql: &str) -> Vec<String>
+/// The column `line` of a query of our own.
+pub fn lines<C>(conn: &mut C, sql: &str) -> Vec<String>
 where
     C: Connection,
     for<'query> diesel::query_builder::SqlQuery: diesel::query_dsl::LoadQuery<'query, C, Line>,

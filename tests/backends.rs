@@ -1,14 +1,15 @@
 //! The tables as diesel sees them (`src/store/schema.rs`) are those that the migrations make, on both databases; and
-//! every primary key begins with the tenant.
+//! every primary key begins with the tenant. And what happens when a database is not to be had.
 
 #[path = "support/mod.rs"]
 mod support;
 
 use std::collections::BTreeMap;
 
-use diesel::{Connection, PgConnection, SqliteConnection};
+use diesel::{Connection, PgConnection, SqliteConnection, connection::SimpleConnection};
 use rekey::config::DatabaseUrl;
-use support::{TestApp, database::lines, on_each_empty_backend};
+use serde_json::json;
+use support::{Backend, TestApp, database::lines, on_each_empty_backend};
 
 /// Table -> its columns as `name type`, in order; its key's first column stands behind `@`.
 type Tables = BTreeMap<String, Vec<String>>;
@@ -82,4 +83,22 @@ async fn the_schema_is_what_the_migrations_make() {
         assert_eq!(columns[0], "@tenant_id", "the key of {table}");
     }
     on_each_empty_backend(async |app| assert_eq!(migrated(&app), declared, "{:?}", app.backend)).await;
+}
+
+/// Another process holds SQLite's lock for longer than a caller is made to wait.
+#[tokio::test]
+async fn a_locked_database_is_unavailable_and_nothing_is_changed() {
+    let app = TestApp::start(Backend::Sqlite).await;
+    let DatabaseUrl::Sqlite(path) = &app.database else { unreachable!("the backend is SQLite") };
+    let mut other = SqliteConnection::establish(&path.to_string_lossy()).unwrap();
+    other.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let off = json!({"isEnabled": false});
+    let policy = "/v1.0/policies/identitySecurityDefaultsEnforcementPolicy";
+    let refused = app.patch(policy, off.clone()).await.expect_error(503, "serviceNotAvailable");
+    assert!(refused.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() > 0);
+    // Readers do not wait for a writer.
+    assert_eq!(app.get(policy).await.expect(200).json["isEnabled"], true);
+    other.batch_execute("ROLLBACK").unwrap();
+    app.patch(policy, off).await.expect(204);
+    assert_eq!(app.get(policy).await.expect(200).json["isEnabled"], false);
 }

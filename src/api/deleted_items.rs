@@ -10,10 +10,9 @@ use super::{
     Tag, examples,
     guard::Guard,
     intake::RequestInfo,
-    odata::{Page, Paging, refuse_other_options},
+    odata::{NoContent, Page, Paging, refuse_other_options},
     problem::Problem,
     user_view::{Select, UserView},
-    users::NoContent,
 };
 use crate::{
     app::{App, Attempt},

@@ -14,7 +14,7 @@ use super::{
     Tag, examples,
     guard::Guard,
     intake::RequestInfo,
-    odata::{Entity, Page, Paging, authentication_context, refuse_other_options},
+    odata::{Entity, NoContent, Page, Paging, authentication_context, refuse_other_options},
     problem::Problem,
 };
 use crate::{
@@ -124,13 +124,6 @@ enum Assigned {
         #[oai(header = "Location")]
         String,
     ),
-}
-
-#[derive(ApiResponse)]
-enum Done {
-    /// Done.
-    #[oai(status = 204)]
-    Done,
 }
 
 pub struct HardwareOathApi(pub App);
@@ -250,10 +243,10 @@ impl HardwareOathApi {
         /// The id of the token.
         #[oai(example = "examples::hardware_oath")]
         id: Path<String>,
-    ) -> Result<Done, Problem> {
+    ) -> Result<NoContent, Problem> {
         let attempt = Attempt::on_user(Activity::DELETE_METHOD, &user);
         self.0.write(guard.0, attempt, move |tx, caller| hardware_oath::unassign(tx, caller, &user, &id)).await?;
-        Ok(Done::Done)
+        Ok(NoContent::Done)
     }
 
     /// Activate a hardware OATH token
@@ -281,14 +274,14 @@ impl HardwareOathApi {
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
         body: Json<ActivateBody>,
-    ) -> Result<Done, Problem> {
+    ) -> Result<NoContent, Problem> {
         let activation = Activation::from(body.0);
         let attempt = Attempt::on_user(Activity::UPDATE_METHOD, &user);
         let write = self
             .0
             .write(guard.0, attempt, move |tx, caller| hardware_oath::activate(tx, caller, &user, &id, &activation));
         write.await?.into_result()?;
-        Ok(Done::Done)
+        Ok(NoContent::Done)
     }
 
     /// Deactivate a hardware OATH token
@@ -313,12 +306,12 @@ impl HardwareOathApi {
         /// Any text of your choice; the same request with the same key is carried out once.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
-    ) -> Result<Done, Problem> {
+    ) -> Result<NoContent, Problem> {
         let attempt = Attempt::on_user(Activity::UPDATE_METHOD, &user);
         let write =
             self.0.write(guard.0, attempt, move |tx, caller| hardware_oath::deactivate_of_user(tx, caller, &user, &id));
         write.await?;
-        Ok(Done::Done)
+        Ok(NoContent::Done)
     }
 
     /// Assign and activate a hardware OATH token
@@ -341,7 +334,7 @@ impl HardwareOathApi {
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
         body: Json<AssignAndActivateBody>,
-    ) -> Result<Done, Problem> {
+    ) -> Result<NoContent, Problem> {
         let AssignAndActivateBody { device, verification_code, display_name } = body.0;
         let activation = Activation { verification_code, display_name };
         self.assign_and_activate_key(guard, user.0, DeviceKey::Id(device.id), activation).await
@@ -367,7 +360,7 @@ impl HardwareOathApi {
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
         body: Json<BySerialNumberBody>,
-    ) -> Result<Done, Problem> {
+    ) -> Result<NoContent, Problem> {
         let BySerialNumberBody { serial_number, verification_code, display_name } = body.0;
         let activation = Activation { verification_code, display_name };
         self.assign_and_activate_key(guard, user.0, DeviceKey::SerialNumber(serial_number), activation).await
@@ -381,12 +374,12 @@ impl HardwareOathApi {
         user: String,
         device: DeviceKey,
         activation: Activation,
-    ) -> Result<Done, Problem> {
+    ) -> Result<NoContent, Problem> {
         let attempt = Attempt::on_user(Activity::REGISTER_METHOD, &user);
         let write = self.0.write(guard.0, attempt, move |tx, caller| {
             hardware_oath::assign_and_activate(tx, caller, &user, &device, &activation)
         });
         write.await?.into_result()?;
-        Ok(Done::Done)
+        Ok(NoContent::Done)
     }
 }

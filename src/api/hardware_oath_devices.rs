@@ -18,7 +18,7 @@ use super::{
     guard::Guard,
     hardware_oath::DeviceView,
     intake::RequestInfo,
-    odata::{Entity, Page, Paging, refuse_other_options},
+    odata::{Entity, NoContent, Page, Paging, refuse_other_options},
     problem::Problem,
 };
 use crate::{
@@ -58,13 +58,6 @@ enum AllCreated {
     /// All tokens are in the inventory, in the order of the request.
     #[oai(status = 201)]
     Devices(Json<Page<DeviceView>>),
-}
-
-#[derive(ApiResponse)]
-enum Done {
-    /// Done.
-    #[oai(status = 204)]
-    Done,
 }
 
 /// What an import did.
@@ -256,11 +249,11 @@ impl HardwareOathDevicesApi {
         #[oai(example = "examples::available_device")]
         id: Path<String>,
         body: Json<UpdateBody>,
-    ) -> Result<Done, Problem> {
+    ) -> Result<NoContent, Problem> {
         let changes = DeviceChanges::try_from(body.0)?;
         let attempt = Attempt::new(Activity::UPDATE_DEVICE);
         self.0.write(guard.0, attempt, move |tx, caller| inventory::update(tx, caller, &id, &changes)).await?;
-        Ok(Done::Done)
+        Ok(NoContent::Done)
     }
 
     /// Delete a token
@@ -278,10 +271,10 @@ impl HardwareOathDevicesApi {
         /// The id of the token.
         #[oai(example = "examples::available_device")]
         id: Path<String>,
-    ) -> Result<Done, Problem> {
+    ) -> Result<NoContent, Problem> {
         let attempt = Attempt::new(Activity::DELETE_DEVICE);
         self.0.write(guard.0, attempt, move |tx, caller| inventory::delete(tx, caller, &id)).await?;
-        Ok(Done::Done)
+        Ok(NoContent::Done)
     }
 
     /// Assign a token to a user
@@ -304,10 +297,10 @@ impl HardwareOathDevicesApi {
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
         body: Json<AssignToBody>,
-    ) -> Result<Done, Problem> {
+    ) -> Result<NoContent, Problem> {
         let (user, key) = (body.0.id, DeviceKey::Id(id.0));
         let attempt = Attempt::on_user(Activity::REGISTER_METHOD, &user);
         self.0.write(guard.0, attempt, move |tx, caller| hardware_oath::assign(tx, caller, &user, &key)).await?;
-        Ok(Done::Done)
+        Ok(NoContent::Done)
     }
 }

@@ -11,9 +11,8 @@ use super::{
     Tag, examples,
     guard::Guard,
     intake::RequestInfo,
-    odata::{Page, Paging, refuse_other_options},
+    odata::{NoContent, Page, Paging, refuse_other_options},
     problem::Problem,
-    users::NoContent,
 };
 use crate::{
     app::{App, Attempt},

@@ -11,7 +11,7 @@ use super::{
     Tag, examples,
     guard::Guard,
     intake::RequestInfo,
-    odata::{Entity, Page, authentication_context, refuse_other_options},
+    odata::{Entity, NoContent, Page, authentication_context, refuse_other_options},
     problem::Problem,
 };
 use crate::{
@@ -183,13 +183,6 @@ enum Created {
     ),
 }
 
-#[derive(ApiResponse)]
-enum Done {
-    /// Done.
-    #[oai(status = 204)]
-    Done,
-}
-
 pub struct SoftwareOathApi(pub App);
 
 #[OpenApi(tag = "Tag::Methods")]
@@ -297,10 +290,10 @@ impl SoftwareOathApi {
         /// The id of the token.
         #[oai(example = "examples::software_oath")]
         id: Path<String>,
-    ) -> Result<Done, Problem> {
+    ) -> Result<NoContent, Problem> {
         let attempt = Attempt::on_user(Activity::DELETE_METHOD, &user);
         self.0.write(guard.0, attempt, move |tx, caller| software_oath::delete(tx, caller, &user, &id)).await?;
-        Ok(Done::Done)
+        Ok(NoContent::Done)
     }
 
     /// Activate a software OATH token
@@ -327,12 +320,12 @@ impl SoftwareOathApi {
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
         body: Json<ActivateBody>,
-    ) -> Result<Done, Problem> {
+    ) -> Result<NoContent, Problem> {
         let code = body.0.verification_code;
         let attempt = Attempt::on_user(Activity::UPDATE_METHOD, &user);
         let write =
             self.0.write(guard.0, attempt, move |tx, caller| software_oath::activate(tx, caller, &user, &id, &code));
         write.await?.into_result()?;
-        Ok(Done::Done)
+        Ok(NoContent::Done)
     }
 }

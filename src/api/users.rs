@@ -11,7 +11,7 @@ use super::{
     Tag, examples,
     guard::Guard,
     intake::RequestInfo,
-    odata::{Page, Paging, refuse_other_options},
+    odata::{NoContent, Page, Paging, refuse_other_options},
     problem::Problem,
     user_bodies::{NewUserBody, UserUpdateBody},
     user_view::{Select, UserView},
@@ -55,14 +55,6 @@ enum Revoked {
     /// Done; `Prefer: return=minimal` asked for no body.
     #[oai(status = 204)]
     Minimal,
-}
-
-/// The answer of what changes something and has nothing to show.
-#[derive(ApiResponse)]
-pub enum NoContent {
-    /// Done.
-    #[oai(status = 204)]
-    Done,
 }
 
 #[OpenApi(tag = "Tag::Users")]

@@ -100,7 +100,7 @@ impl<T: Type> Type for Entity<T> {
 impl<T: ToJSON> ToJSON for Entity<T> {
     fn to_json(&self) -> Option<Value> {
         let mut value = self.object.to_json()?;
-        value.as_object_mut()?.insert(CONTEXT.to_owned(), Value::String(self.context.clone()));
+        value.as_object_mut()?.shift_insert(0, CONTEXT.to_owned(), Value::String(self.context.clone()));
         Some(value)
     }
 }

@@ -8,11 +8,12 @@ use std::borrow::Cow;
 use crate::{
     clock::Timestamp,
     error::{Area, Error, Result},
-    id::{ApplicationId, TenantId, UserId},
-    methods::MethodKind,
+    id::{ApplicationId, SessionId, TenantId, UserId},
+    methods::{self, MethodKind},
     roles::Role,
     store::{
         Tx, applications, roles,
+        sessions::{self, SessionStatus},
         users::{self, Presence, User},
     },
 };
@@ -50,9 +51,24 @@ pub enum Who {
     User {
         id: UserId,
         token_issued_at: Timestamp,
+        scope: Scope,
     },
     /// Somebody with the server's own command line, database and key.
     Operator,
+}
+
+/// What a user's token is good for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// The user's directory roles.
+    Roles,
+    /// A completed sign-in: the user's own methods.
+    Own {
+        /// Whether it was completed with multifactor authentication.
+        mfa: bool,
+    },
+    /// The registration token of a sign-in session: registering own methods, until registration is done.
+    Registration { session: SessionId },
 }
 
 impl Caller {
@@ -84,7 +100,7 @@ pub struct Actor {
 #[derive(Debug, Clone)]
 pub enum Powers {
     Application { id: ApplicationId, permissions: Vec<String> },
-    User { id: UserId, roles: Vec<Role> },
+    User { id: UserId, roles: Vec<Role>, scope: Scope },
     Operator,
 }
 
@@ -95,6 +111,11 @@ impl Actor {
             Powers::User { id, .. } => Some(id.as_str()),
             Powers::Operator => None,
         }
+    }
+
+    /// Whether the user acts on himself.
+    pub fn is(&self, user: &User) -> bool {
+        matches!(&self.powers, Powers::User { id, .. } if *id == user.user_id)
     }
 
     /// An Authentication Administrator reads methods in restricted form: numbers are masked.
@@ -119,6 +140,9 @@ pub enum Action {
     /// All methods of a user, whatever their kind.
     ReadMethods,
     ReadKind(MethodKind),
+    /// Adding a method and proving it.
+    RegisterKind(MethodKind),
+    /// Changing or removing one.
     WriteKind(MethodKind),
     ResetMfa,
     ReadPreferences,
@@ -131,6 +155,16 @@ pub enum Action {
     WriteSecurityDefaults,
     ReadAuditLogs,
     WriteApplications,
+    /// Running a user's sign-in: only for applications.
+    RunSignIn,
+    /// Vouching that the first factor was checked elsewhere.
+    AssertFirstFactor,
+    WriteAuthenticationPolicy,
+    /// Replacing the own password; the present one is proven with it.
+    ChangeOwnPassword,
+    ResetPassword,
+    /// Lifting the limits on guessing.
+    Unlock,
 }
 
 /// What one action takes: any of the permissions of an application, or any of the roles of a user.
@@ -253,7 +287,7 @@ fn rule(action: Action) -> Rule {
             ],
             ..methods(&[], METHOD_READERS, false)
         },
-        Action::WriteKind(kind) => Rule {
+        Action::RegisterKind(kind) | Action::WriteKind(kind) => Rule {
             permissions: vec![kind_permission(kind, "ReadWrite"), WRITE_METHODS.into()],
             ..methods(&[], METHOD_WRITERS, true)
         },
@@ -281,6 +315,16 @@ fn rule(action: Action) -> Rule {
             false,
         ),
         Action::WriteApplications => directory(&["Application.ReadWrite.All"], &[GlobalAdministrator], false),
+        Action::RunSignIn => directory(&["SignIn.Verify.All"], &[], false),
+        Action::AssertFirstFactor => directory(&["SignIn.Assert.All"], &[], false),
+        Action::WriteAuthenticationPolicy => methods(&[WRITE_POLICY], POLICY_WRITERS, false),
+        // No permission and no administrator's role: only the user, see `may_on_own`.
+        Action::ChangeOwnPassword => methods(&[], &[], true),
+        Action::ResetPassword => Rule {
+            permissions: vec![kind_permission(MethodKind::Password, "ReadWrite"), WRITE_METHODS.into()],
+            ..methods(&[], METHOD_WRITERS, true)
+        },
+        Action::Unlock => methods(&[RESET_MFA, WRITE_METHODS], METHOD_WRITERS, true),
         Action::ReadAuditLogs => directory(
             &["AuditLog.Read.All"],
             &[ReportsReader, SecurityReader, SecurityAdministrator, GlobalReader, GlobalAdministrator],
@@ -316,16 +360,67 @@ pub fn identify(tx: &mut Tx<'_>, caller: &Caller) -> Result<Actor> {
                 permissions.iter().filter(|name| application.permissions.contains(name)).cloned().collect();
             Ok(actor(Powers::Application { id: id.clone(), permissions }, application.display_name, None))
         }
-        Who::User { id, token_issued_at } => {
+        Who::User { id, token_issued_at, scope } => {
             let user = users::find_by_id(tx, &caller.tenant, id, Presence::Present)?
                 .filter(|user| user.account_enabled && *token_issued_at >= user.sessions_valid_from)
                 .ok_or_else(|| {
                     Error::unauthenticated("The user was removed, disabled or signed out since this token was issued.")
                 })?;
-            let roles = roles_of(tx, &caller.tenant, id)?;
-            Ok(actor(Powers::User { id: id.clone(), roles }, user.display_name, Some(user.user_principal_name)))
+            let roles = match scope {
+                Scope::Roles => roles_of(tx, &caller.tenant, id)?,
+                Scope::Own { .. } => {
+                    check_outcome_stands(tx, &user, *token_issued_at)?;
+                    vec![]
+                }
+                Scope::Registration { session } => {
+                    check_registration_is_open(tx, &user, session)?;
+                    vec![]
+                }
+            };
+            let powers = Powers::User { id: id.clone(), roles, scope: scope.clone() };
+            Ok(actor(powers, user.display_name, Some(user.user_principal_name)))
         }
     }
+}
+
+/// Whoever must register again has not completed a sign-in since: the outcome of an older one is void.
+fn check_outcome_stands(tx: &mut Tx<'_>, user: &User, issued_at: Timestamp) -> Result<()> {
+    let requirements = users::requirements(tx, &user.tenant_id, &user.user_id)?;
+    match requirements.registration_required_at {
+        Some(at) if at >= issued_at => Err(Error::unauthenticated(
+            "The user must register again since this token was issued. Sign in again to register.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A registration token lives as long as its session waits for a registration.
+fn check_registration_is_open(tx: &mut Tx<'_>, user: &User, session: &SessionId) -> Result<()> {
+    let open = sessions::find(tx, &user.tenant_id, session)?.is_some_and(|session| {
+        session.user_id.as_ref() == Some(&user.user_id) && session.status == SessionStatus::RegistrationRequired
+    });
+    if open {
+        return Ok(());
+    }
+    Err(Error::unauthenticated("This registration is done or has ended. Sign in again."))
+}
+
+/// What users may do with their own methods. The portal's rule for administrators ("not on yourself") is for the others.
+fn may_on_own(tx: &mut Tx<'_>, user: &User, scope: &Scope, action: Action) -> Result<bool> {
+    let may = match (scope, action) {
+        (_, Action::ReadMethods | Action::ReadKind(_)) => true,
+        (Scope::Roles | Scope::Own { .. }, Action::ReadUsers) => true,
+        (Scope::Own { .. }, Action::ReadPreferences | Action::ChangeOwnPassword) => true,
+        (Scope::Own { mfa: true }, Action::WritePreferences) => true,
+        (Scope::Own { mfa: true }, Action::RegisterKind(kind) | Action::WriteKind(kind)) => kind.is_self_service(),
+        // Without a second factor to ask for, the first is all there is; with one, it must have been shown.
+        (Scope::Own { mfa: false }, Action::RegisterKind(kind)) => {
+            kind.is_self_service() && !methods::has_second_factor(tx, user)?
+        }
+        (Scope::Registration { .. }, Action::RegisterKind(kind)) => kind.is_self_service(),
+        _ => false,
+    };
+    Ok(may)
 }
 
 /// The one gate: every rule passes here before it reads or changes anything. `target` is the user acted on.
@@ -344,25 +439,42 @@ pub fn allow(tx: &mut Tx<'_>, actor: &Actor, action: Action, target: Option<&Use
             if rule.permissions.iter().any(|name| permissions.iter().any(|held| held == name)) {
                 return Ok(());
             }
-            let message = format!(
-                "Application '{}' lacks a permission for this: grant it {} and request a new token.",
-                actor.display_name,
-                rule.permissions.join(" or ")
-            );
+            let message = match rule.permissions.join(" or ") {
+                none if none.is_empty() => "Only the user himself may do this, with the outcome of a sign-in.".into(),
+                names => format!(
+                    "Application '{}' lacks a permission for this: grant it {names} and request a new token.",
+                    actor.display_name
+                ),
+            };
             Err(Error::Denied { area: rule.area, inner: "missingPermission", message })
         }
-        Powers::User { id, roles } => {
+        Powers::User { id, roles, scope } => {
             let is_self = target.is_some_and(|target| target.user_id == *id);
-            if is_self
-                && !rule.sensitive
-                && matches!(action, Action::ReadUsers | Action::ReadMethods | Action::ReadKind(_))
+            if let Some(target) = target.filter(|_| is_self)
+                && may_on_own(tx, target, scope, action)?
             {
                 return Ok(());
             }
             let denied = |inner, message| Err(Error::Denied { area: rule.area, inner, message });
+            if *scope != Scope::Roles {
+                let message = match scope {
+                    Scope::Own { mfa: false } => {
+                        "This sign-in was completed without multifactor authentication; sign in with a second factor."
+                    }
+                    Scope::Registration { .. } => {
+                        "A registration token registers the user's own methods and does nothing else."
+                    }
+                    Scope::Own { mfa: true } | Scope::Roles => "A sign-in lets users manage their own methods only.",
+                };
+                return denied("scopeTooNarrow", message.into());
+            }
             if !roles.iter().any(|role| rule.roles.contains(role)) {
                 let names: Vec<_> = rule.roles.iter().map(|role| role.display_name()).collect();
-                return denied("missingRole", format!("One of these roles is needed: {}.", names.join(", ")));
+                let message = match names.join(", ") {
+                    none if none.is_empty() => "No role allows this.".into(),
+                    names => format!("One of these roles is needed: {names}."),
+                };
+                return denied("missingRole", message);
             }
             let (true, Some(target)) = (rule.sensitive, target) else { return Ok(()) };
             if is_self {

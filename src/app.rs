@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::Semaphore;
 
 use crate::{
-    access::{self, Caller, Origin},
+    access::{self, Action, Caller, Origin},
     audit::{self, Activity, Entry, Target},
     error::{Error, Result},
     idempotency,
+    methods::password::{self, PasswordCheck},
+    sign_in::{self, FirstFactor, SessionView, SignInRequest},
     store::{Store, Tx, users},
     tokens::{
         Claims, Issuer, VerifiedTokens,
@@ -21,6 +25,8 @@ pub struct App {
     pub store: Store,
     pub issuer: Issuer,
     tokens: Arc<VerifiedTokens>,
+    /// One turn per core: a password hash fills a core and 19 MiB.
+    hashing: Arc<Semaphore>,
 }
 
 /// What a write is about to do, for the record of a refused attempt.
@@ -44,7 +50,8 @@ impl Attempt {
 impl App {
     pub fn new(store: Store, public_url: &str) -> Self {
         let issuer = Issuer { public_url: public_url.trim_end_matches('/').to_owned() };
-        Self { store, issuer, tokens: Arc::default() }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { store, issuer, tokens: Arc::default(), hashing: Arc::new(Semaphore::new(cores)) }
     }
 
     /// Turns an access token into its claims.
@@ -81,6 +88,34 @@ impl App {
             }
             (Err(refused), _) => Ok(Err(refused.refusal)),
         }
+    }
+
+    /// Opens a sign-in session. The password is compared outside of the transaction: it takes tens of milliseconds on
+    /// purpose, of as many cores as there are and no more.
+    pub async fn begin_sign_in(&self, caller: Caller, request: SignInRequest) -> Result<SessionView> {
+        let check = match &request.first_factor {
+            FirstFactor::Password(password) => self.compare_password(&caller, &request.user, password.clone()).await?,
+            FirstFactor::Asserted | FirstFactor::TemporaryAccessPass(_) | FirstFactor::Passkey => {
+                PasswordCheck::default()
+            }
+        };
+        let issuer = self.issuer.clone();
+        let attempt = Attempt::on_user(Activity::BEGIN_SIGN_IN, &request.user);
+        self.write(caller, attempt, move |tx, caller| sign_in::begin(tx, &issuer, caller, &request, &check)).await
+    }
+
+    async fn compare_password(&self, caller: &Caller, user: &str, password: SecretString) -> Result<PasswordCheck> {
+        let (caller, user) = (caller.clone(), user.to_owned());
+        // Whoever may not ask costs nothing.
+        let known = self.store.read(move |tx| {
+            access::authorize(tx, &caller, Action::RunSignIn, None)?;
+            let user = users::find(tx, &caller.tenant, &user)?;
+            password::known(tx, user.as_ref())
+        });
+        let known = known.await?;
+        let _turn = self.hashing.acquire().await.map_err(Error::internal)?;
+        let compare = move || known.compare(password.expose_secret());
+        tokio::task::spawn_blocking(compare).await.map_err(Error::internal)
     }
 
     /// Runs a rule that only reads.

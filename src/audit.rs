@@ -47,9 +47,12 @@ activities! {
     REGISTER_METHOD = ("Admin registered security info", USERS, METHODS, "Add");
     UPDATE_METHOD = ("Admin updated security info", USERS, METHODS, "Update");
     DELETE_METHOD = ("Admin deleted security info", USERS, METHODS, "Delete");
+    COMPLETE_REGISTRATION = ("User registered all required security info", USERS, METHODS, "Update");
     CHANGE_DEFAULT_METHOD = ("Admin changed default security info", USERS, METHODS, "Update");
     CHANGE_REQUIREMENTS = ("Admin changed authentication requirements", USERS, METHODS, "Update");
     REVOKE_SESSIONS = ("Revoke sign-in sessions", USERS, CORE, "Update");
+    BEGIN_SIGN_IN = ("Begin sign-in", USERS, METHODS, "Update");
+    CONTINUE_SIGN_IN = ("Continue sign-in", USERS, METHODS, "Update");
     CREATE_USER = ("Add user", USERS, CORE, "Add");
     UPDATE_USER = ("Update user", USERS, CORE, "Update");
     DELETE_USER = ("Delete user", USERS, CORE, "Delete");
@@ -157,6 +160,16 @@ impl Entry {
     }
 }
 
+/// What users do to themselves is told of the user: "Admin registered ..." becomes "User registered ...", as Graph's
+/// activities have it.
+fn in_own_words(text: &str, actor: &Actor, target: &Target) -> String {
+    let is_own = matches!(&actor.powers, Powers::User { id, .. } if target.id.as_deref() == Some(id.as_str()));
+    match text.strip_prefix("Admin ") {
+        Some(rest) if is_own => format!("User {rest}"),
+        _ => text.to_owned(),
+    }
+}
+
 /// Writes the event into the actor's tenant, in the transaction of the change it speaks of.
 pub fn record(tx: &mut Tx<'_>, actor: &Actor, entry: Entry) -> Result<AuditEventId> {
     let json = |value: Result<String, serde_json::Error>| value.map_err(Error::internal);
@@ -165,12 +178,12 @@ pub fn record(tx: &mut Tx<'_>, actor: &Actor, entry: Entry) -> Result<AuditEvent
         sequence: 0,
         event_id: entry.id.unwrap_or_else(|| AuditEventId::new(tx.guid())),
         activity_at: tx.now(),
-        activity_display_name: entry.activity.display_name.into(),
+        activity_display_name: in_own_words(entry.activity.display_name, actor, &entry.target),
         category: entry.activity.category.into(),
         logged_by_service: entry.activity.service.into(),
         operation_type: entry.activity.operation.into(),
         result: if entry.failure { "failure" } else { "success" }.into(),
-        result_reason: entry.reason,
+        result_reason: in_own_words(&entry.reason, actor, &entry.target),
         correlation_id: actor.origin.client_request_id.clone(),
         initiator_kind: match actor.powers {
             Powers::User { .. } => audit::InitiatorKind::User,

@@ -43,6 +43,10 @@ pub enum Error {
     #[error("unprocessable: {message}")]
     Unprocessable { message: String },
 
+    /// Too many failures in a row. `retry_after` in seconds; `None` when only an administrator can lift it.
+    #[error("too many attempts: {message}")]
+    TooManyAttempts { message: String, retry_after: Option<i64> },
+
     /// The body is larger than this resource takes, in bytes.
     #[error("larger than {limit} bytes")]
     TooLarge { limit: usize },
@@ -112,6 +116,7 @@ impl Error {
             | Self::Unauthenticated { message }
             | Self::Denied { message, .. }
             | Self::Conflict { message, .. }
+            | Self::TooManyAttempts { message, .. }
             | Self::Unprocessable { message } => message.clone(),
             Self::NotFound { what, .. } => format!("'{what}' does not exist."),
             Self::TooLarge { .. }

@@ -12,8 +12,11 @@ use crate::{
     error::{Area, Error, Result},
     id::DeviceId,
     methods::{
-        MethodKind,
+        Method, MethodKind,
         oath::{self, CodeOutcome, HashFunction, TotpParameters},
+        policy,
+        proof::Verdict,
+        registration,
     },
     store::{
         Tx,
@@ -31,6 +34,7 @@ const DIGITS: u8 = 6;
 const MAX_NAME_LENGTH: usize = 256;
 
 const READ: Action = Action::ReadKind(MethodKind::HardwareOath);
+const REGISTER: Action = Action::RegisterKind(MethodKind::HardwareOath);
 const WRITE: Action = Action::WriteKind(MethodKind::HardwareOath);
 
 /// A token, and the display name of the user who has it.
@@ -104,9 +108,10 @@ pub fn activate(
     id: &str,
     activation: &Activation,
 ) -> Result<CodeOutcome> {
-    let (actor, user) = directory::authorize_on_user(tx, caller, WRITE, user)?;
+    let (actor, user) = directory::authorize_on_user(tx, caller, REGISTER, user)?;
     let device = of_user(tx, &user, id)?;
     activation.check()?;
+    policy::check_registration(tx, &user, MethodKind::HardwareOath, None)?;
     if device.status == DeviceStatus::Activated {
         return Err(Error::conflict("The hardware OATH token is activated already."));
     }
@@ -116,6 +121,8 @@ pub fn activate(
             let entry = Entry::success(Activity::UPDATE_METHOD, Target::user(&user))
                 .because("The hardware OATH token was activated by a code");
             audit::record(tx, &actor, describe(entry, &device, DeviceStatus::Activated))?;
+            let activated = Device { status: DeviceStatus::Activated, ..device };
+            registration::completed(tx, &actor, &user, &Method::HardwareOath(activated))?;
             Ok(CodeOutcome::Accepted)
         }
         Err(reason) => {
@@ -149,7 +156,7 @@ pub fn assign_and_activate(
     device: &DeviceKey,
     activation: &Activation,
 ) -> Result<CodeOutcome> {
-    let (actor, user) = directory::authorize_on_user(tx, caller, WRITE, user)?;
+    let (actor, user) = directory::authorize_on_user(tx, caller, REGISTER, user)?;
     activation.check()?;
     let device = find(tx, &actor, device)?;
     check_assignable(tx, &user, &device)?;
@@ -159,6 +166,8 @@ pub fn assign_and_activate(
             let entry = Entry::success(Activity::REGISTER_METHOD, Target::user(&user))
                 .because("A hardware OATH token was assigned to the user and activated by a code");
             audit::record(tx, &actor, describe(entry, &device, DeviceStatus::Activated))?;
+            let activated = Device { status: DeviceStatus::Activated, ..device };
+            registration::completed(tx, &actor, &user, &Method::HardwareOath(activated))?;
             Ok(CodeOutcome::Accepted)
         }
         Err(reason) => {
@@ -167,6 +176,15 @@ pub fn assign_and_activate(
             Ok(CodeOutcome::Refused { message: reason.into() })
         }
     }
+}
+
+/// Checks a code at a sign-in, and takes it.
+pub fn verify(tx: &mut Tx<'_>, device: &Device, code: &str) -> Result<Verdict> {
+    oath::check_code(code, DIGITS)?;
+    Ok(match prove(tx, device, code)? {
+        Ok(_) => Verdict::Proven,
+        Err(reason) => Verdict::Refused(reason),
+    })
 }
 
 /// Takes the token away from its user; it stays in the inventory, and codes already used stay used.
@@ -234,6 +252,7 @@ fn check_assignable(tx: &mut Tx<'_>, user: &User, device: &Device) -> Result<()>
         let message = "A guest has no hardware OATH token here; guests bring methods of their own organization.";
         return Err(Error::Invalid { area: Area::Methods, target: None, message: message.into() });
     }
+    policy::check_registration(tx, user, MethodKind::HardwareOath, None)?;
     oath::check_room(tx, user)
 }
 
@@ -243,6 +262,7 @@ fn prove(tx: &mut Tx<'_>, device: &Device, code: &str) -> Result<std::result::Re
         hash_function: match device.hash_function {
             DeviceHash::Sha1 => HashFunction::Sha1,
             DeviceHash::Sha256 => HashFunction::Sha256,
+            DeviceHash::Sha512 => HashFunction::Sha512,
         },
         digits: DIGITS,
         time_interval_in_seconds: u32::try_from(device.time_interval_seconds).map_err(Error::internal)?,

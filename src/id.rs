@@ -56,6 +56,10 @@ ids! {
     ApplicationId,
     /// One audit event.
     AuditEventId,
+    /// One attempt of a user to sign in.
+    SessionId,
+    /// One question that waits for its answer.
+    ChallengeId,
 }
 
 impl From<DeviceId> for MethodId {

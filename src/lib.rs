@@ -19,11 +19,14 @@ pub mod demo;
 pub mod directory;
 pub mod hardware_oath;
 pub mod idempotency;
+pub mod messages;
 pub mod methods;
 pub mod policy;
 pub mod reset;
 pub mod roles;
+pub mod sign_in;
 pub mod tenants;
+pub mod throttle;
 pub mod tokens;
 pub mod worker;
 // Floor 3: HTTP.

@@ -19,8 +19,10 @@ use crate::{
         temporary_access_pass::{self, PassRequest, PassView},
     },
     store::{
-        Tx,
+        Tx, challenges,
         devices::DeviceStatus,
+        guesses::{self, GuessKind},
+        sessions,
         users::{self, User},
     },
 };
@@ -69,6 +71,7 @@ pub fn reset_mfa(tx: &mut Tx<'_>, caller: &Caller, user: &str, request: &ResetRe
         return Ok(report);
     }
     take_away(tx, &user, &report)?;
+    end_what_is_open(tx, &user)?;
     if let Some(pass) = &request.issue_temporary_access_pass {
         report.temporary_access_pass = Some(temporary_access_pass::issue(tx, &user, pass)?);
     }
@@ -95,7 +98,7 @@ fn validate(tx: &mut Tx<'_>, actor: &Actor, user: &User, request: &ResetRequest)
     }
     // Taking methods away and handing one out are different powers.
     if let Some(pass) = &request.issue_temporary_access_pass {
-        access::allow(tx, actor, Action::WriteKind(MethodKind::TemporaryAccessPass), Some(user))?;
+        access::allow(tx, actor, Action::RegisterKind(MethodKind::TemporaryAccessPass), Some(user))?;
         temporary_access_pass::check(tx.now(), pass)?;
     }
     Ok(())
@@ -146,6 +149,17 @@ fn take_away(tx: &mut Tx<'_>, user: &User, report: &ResetReport) -> Result<()> {
         {
             hardware_oath::deactivate(tx, device)?;
         }
+    }
+    Ok(())
+}
+
+/// Nothing that was asked of the user before counts any more: sign-ins, codes, challenges, push requests, registrations.
+/// The failures counted against the user's methods go with the methods; those against the password stay.
+fn end_what_is_open(tx: &mut Tx<'_>, user: &User) -> Result<()> {
+    sessions::refuse_all(tx, &user.tenant_id, &user.user_id)?;
+    challenges::delete_all(tx, &user.tenant_id, &user.user_id)?;
+    for kind in [GuessKind::Otp, GuessKind::Push, GuessKind::TemporaryAccessPass] {
+        guesses::clear(tx, &user.tenant_id, user.user_id.as_str(), kind)?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::{
     id::TenantId,
     store::{
         Tx, keys,
-        tenants::{self, Tenant},
+        tenants::{self, RegistrationProof, Tenant},
     },
 };
 
@@ -40,6 +40,7 @@ pub fn create(tx: &mut Tx<'_>, caller: &Caller, new: &NewTenant) -> Result<Tenan
         is_demo: new.is_demo,
         security_defaults_enabled: true,
         created_at: tx.now(),
+        registration_proof: RegistrationProof::FirstFactor,
     };
     tenants::insert(tx, &tenant)?;
     keys::create(tx, &tenant.tenant_id)?;

@@ -15,20 +15,29 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    access::{Caller, Origin, Who},
+    access::{Caller, Origin, Scope, Who},
     clock::{Entropy, Timestamp},
     error::{Error, Result},
-    id::{ApplicationId, TenantId, UserId},
+    id::{ApplicationId, SessionId, TenantId, UserId},
     store::{
         Tx,
         applications::{Application, ApplicationSecret},
         keys,
+        sessions::SessionRow,
         users::User,
     },
 };
 
 /// How long an access token lives, in seconds; Graph's own number.
 pub const LIFETIME_SECONDS: i64 = 3599;
+/// How long the outcome of a sign-in is good for, in seconds.
+pub const OUTCOME_SECONDS: i64 = 15 * 60;
+/// `scp` of the outcome of a sign-in.
+const OWN_METHODS: &str = "UserAuthenticationMethod.ReadWrite";
+/// `scp` of a registration token.
+const REGISTRATION: &str = "UserAuthenticationMethod.Register";
+/// RFC 8176's word for several factors.
+pub const MFA: &str = "mfa";
 /// How far the clocks of replicas may be apart, in seconds.
 const CLOCK_SKEW_SECONDS: i64 = 300;
 /// Verified tokens that are remembered by their hash, because checking a signature is dear.
@@ -48,7 +57,7 @@ pub struct Claims {
     /// The application the token was issued to.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub appid: Option<ApplicationId>,
-    /// Id of the client secret that was shown.
+    /// Id of the client secret that was shown, or of the sign-in session.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sid: Option<String>,
     /// `app` or `user`.
@@ -58,6 +67,23 @@ pub struct Claims {
     /// Template ids of a user's directory roles.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub wids: Option<Vec<String>>,
+    /// What a sign-in's token is good for; none in a token with the user's roles.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub scp: Option<String>,
+    /// How the user was authenticated (RFC 8176).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub amr: Option<Vec<String>>,
+    /// The authenticator assurance level of NIST SP 800-63B-4: `aal1` or `aal2`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub acr: Option<String>,
+    /// When the sign-in was completed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub auth_time: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub preferred_username: Option<String>,
+    /// `iat` in microseconds: a session that was revoked in the same second is told apart.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub iat_us: Option<i64>,
     pub iat: i64,
     pub nbf: i64,
     pub exp: i64,
@@ -89,6 +115,12 @@ impl Issuer {
             idtyp: idtyp.to_owned(),
             roles: None,
             wids: None,
+            scp: None,
+            amr: None,
+            acr: None,
+            auth_time: None,
+            preferred_username: None,
+            iat_us: None,
             iat: now,
             nbf: now,
             exp: now + LIFETIME_SECONDS,
@@ -115,8 +147,48 @@ impl Issuer {
     pub fn for_user(&self, tx: &mut Tx<'_>, user: &User, roles: Vec<String>) -> Result<SecretString> {
         let mut claims = self.claims(tx, &user.tenant_id, user.user_id.as_str(), "user");
         claims.wids = Some(roles);
+        claims.iat_us = Some(tx.now().micros());
         sign(tx, &user.tenant_id, &claims)
     }
+
+    /// What a completed sign-in ends with: proof for the sign-in service, and the user's key to his own methods.
+    pub fn for_outcome(&self, tx: &mut Tx<'_>, user: &User, outcome: &Outcome<'_>) -> Result<SecretString> {
+        let mut claims = self.of_session(tx, user, outcome.session, OWN_METHODS, outcome.completed_at);
+        claims.exp = claims.iat + OUTCOME_SECONDS;
+        claims.amr = Some(outcome.amr.clone());
+        claims.acr = Some(if outcome.amr.iter().any(|word| word == MFA) { "aal2" } else { "aal1" }.into());
+        claims.auth_time = Some(outcome.completed_at.seconds());
+        // The same sign-in has the same outcome, however often it is asked for.
+        claims.jti = outcome.session.session_id.to_string();
+        sign(tx, &user.tenant_id, &claims)
+    }
+
+    /// Lets the user of a session register methods, and nothing else, as long as the session waits for that.
+    pub fn for_registration(&self, tx: &mut Tx<'_>, user: &User, session: &SessionRow) -> Result<SecretString> {
+        let mut claims = self.of_session(tx, user, session, REGISTRATION, tx.now());
+        claims.exp = session.expires_at.seconds();
+        sign(tx, &user.tenant_id, &claims)
+    }
+
+    fn of_session(&self, tx: &Tx<'_>, user: &User, session: &SessionRow, scope: &str, issued_at: Timestamp) -> Claims {
+        let mut claims = self.claims(tx, &user.tenant_id, user.user_id.as_str(), "user");
+        (claims.iat, claims.nbf) = (issued_at.seconds(), issued_at.seconds());
+        claims.iat_us = Some(issued_at.micros());
+        claims.appid = Some(session.application_id.clone());
+        claims.sid = Some(session.session_id.to_string());
+        claims.scp = Some(scope.into());
+        claims.preferred_username = Some(user.user_principal_name.clone());
+        claims
+    }
+}
+
+/// How a sign-in was completed.
+#[derive(Debug)]
+pub struct Outcome<'a> {
+    pub session: &'a SessionRow,
+    /// RFC 8176 values.
+    pub amr: Vec<String>,
+    pub completed_at: Timestamp,
 }
 
 fn sign(tx: &mut Tx<'_>, tenant: &TenantId, claims: &Claims) -> Result<SecretString> {
@@ -211,9 +283,20 @@ impl Claims {
                 secret_id: secret_id.clone(),
                 permissions: self.roles.clone().unwrap_or_default(),
             },
-            ("user", _, _) => {
-                Who::User { id: UserId::new(self.oid.clone()), token_issued_at: Timestamp::from_seconds(self.iat) }
-            }
+            ("user", _, session) => Who::User {
+                id: UserId::new(self.oid.clone()),
+                token_issued_at: self.iat_us.map_or(Timestamp::from_seconds(self.iat), Timestamp::from_micros),
+                scope: match (self.scp.as_deref(), session) {
+                    (None, _) => Scope::Roles,
+                    (Some(OWN_METHODS), _) => {
+                        Scope::Own { mfa: self.amr.as_ref().is_some_and(|amr| amr.iter().any(|word| word == MFA)) }
+                    }
+                    (Some(REGISTRATION), Some(session)) => {
+                        Scope::Registration { session: SessionId::new(session.clone()) }
+                    }
+                    _ => return Err(refused("The access token has an unknown scope.")),
+                },
+            },
             _ => return Err(refused("The access token is for neither an application nor a user.")),
         };
         Ok(Caller { tenant: self.tid.clone(), who, origin, once })

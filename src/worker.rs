@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::{
     error::Result,
     id::TenantId,
-    store::{Store, idempotency, methods},
+    store::{Store, challenges, idempotency, methods, sessions},
 };
 
 /// Time between two rounds.
@@ -18,6 +18,8 @@ const PAUSE: Duration = Duration::from_secs(300);
 pub struct Removed {
     pub answers: usize,
     pub registrations: usize,
+    pub sessions: usize,
+    pub challenges: usize,
 }
 
 /// One round.
@@ -25,7 +27,12 @@ pub async fn run_once(store: &Store) -> Result<Removed> {
     // On behalf of no tenant: nobody can see the rows any more, so nobody has to wait.
     let nobody = TenantId::new("");
     let clean = |tx: &mut crate::store::Tx<'_>| {
-        Ok(Removed { answers: idempotency::purge_expired(tx)?, registrations: methods::purge_unfinished(tx)? })
+        Ok(Removed {
+            answers: idempotency::purge_expired(tx)?,
+            registrations: methods::purge_unfinished(tx)?,
+            sessions: sessions::purge_expired(tx)?,
+            challenges: challenges::purge_expired(tx)?,
+        })
     };
     store.write(&nobody, clean).await
 }

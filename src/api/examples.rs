@@ -19,6 +19,11 @@ pub fn new_hire() -> String {
     demo::NEW_HIRE.into()
 }
 
+/// A session of the example user's that waits for a second factor.
+pub fn sign_in_session() -> String {
+    demo::id("signInSession")
+}
+
 /// A user who was deleted and can be restored.
 pub fn deleted_user() -> String {
     demo::id("deleted user")

@@ -17,6 +17,7 @@ use poem_openapi::OperationId;
 use tokio::time::timeout;
 
 use super::{
+    me,
     observe::{Metrics, Routes},
     problem::{self, Panicked},
     strict_json,
@@ -195,6 +196,10 @@ async fn prepare(app: &App, request: &mut Request, info: &mut RequestInfo) -> po
     // The same routes serve both versions.
     if let Some(rest) = whole.as_str().strip_prefix("/beta/") {
         let uri = format!("/v1.0/{rest}").parse::<Uri>();
+        *request.uri_mut() = uri.map_err(|_| problem::Problem(refuse("The path cannot be read.")))?;
+    }
+    if let Some(own) = request.uri().path_and_query().and_then(|whole| me::rewritten(whole.as_str())) {
+        let uri = own.parse::<Uri>();
         *request.uri_mut() = uri.map_err(|_| problem::Problem(refuse("The path cannot be read.")))?;
     }
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {

@@ -16,6 +16,7 @@ mod email;
 mod fido2;
 mod hardware_oath;
 mod hardware_oath_devices;
+mod me;
 mod methods;
 mod microsoft_authenticator;
 mod organization;
@@ -26,6 +27,7 @@ mod preferences;
 mod requirements;
 mod reset;
 mod role_management;
+mod sign_in_sessions;
 mod software_oath;
 mod temporary_access_pass;
 mod tokens;
@@ -52,6 +54,9 @@ enum Tag {
     /// Everything a user can prove an identity with.
     #[oai(rename = "Authentication methods")]
     Methods,
+    /// Signing a user in: first factor, second factor, outcome. For sign-in services.
+    #[oai(rename = "Sign-in")]
+    SignIn,
     /// The inventory of hardware OATH tokens.
     #[oai(rename = "Hardware OATH tokens")]
     HardwareOath,
@@ -75,6 +80,7 @@ enum Tag {
 const TAGS: &[&str] = &[
     "Reset",
     "Authentication methods",
+    "Sign-in",
     "Hardware OATH tokens",
     "Users",
     "Directory roles",
@@ -100,6 +106,7 @@ fn all(app: &App) -> impl OpenApi + use<> {
             preferences::PreferencesApi(app()),
             requirements::RequirementsApi(app()),
         ),
+        sign_in_sessions::SignInSessionsApi(app()),
         (hardware_oath::HardwareOathApi(app()), hardware_oath_devices::HardwareOathDevicesApi(app())),
         (users::UsersApi(app()), deleted_items::DeletedItemsApi(app()), role_management::RoleManagementApi(app())),
         organization::OrganizationApi(app()),
@@ -126,9 +133,11 @@ pub fn document() -> Result<String> {
     in_order(&service(&app).spec())
 }
 
-/// Puts the tags in the order in which they are declared, the reset first; poem sorts them by name.
+/// The document as it is published: with the addresses below `/me`, and the tags in the order in which they are
+/// declared, the reset first; poem sorts them by name.
 pub fn in_order(document: &str) -> Result<String> {
     let mut document: Value = serde_json::from_str(document).map_err(Error::internal)?;
+    me::document(&mut document);
     if let Some(tags) = document["tags"].as_array_mut() {
         let place = |tag: &Value| TAGS.iter().position(|name| tag["name"] == *name).unwrap_or(TAGS.len());
         tags.sort_by_key(place);

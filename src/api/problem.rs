@@ -86,7 +86,7 @@ impl ApiResponse for Problem {
             (413, "The body is too large."),
             (415, "The body's media type or encoding is not supported; send plain JSON."),
             (422, "The Idempotency-Key was used for another request."),
-            (429, "Too many requests; wait for the seconds in Retry-After."),
+            (429, "Too many requests or too many failures in a row; wait for the seconds in Retry-After."),
             (500, "A fault of the service; quote the request-id."),
             (503, "The database is away; wait for the seconds in Retry-After and try again. Nothing was changed."),
         ];
@@ -150,6 +150,10 @@ fn describe(error: &Error) -> Description {
         Error::Unprocessable { message } => {
             Description::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessableEntity", message)
         }
+        Error::TooManyAttempts { message, retry_after } => Description {
+            inner: Some(if retry_after.is_some() { "tooManyAttempts" } else { "lockedOut" }),
+            ..Description::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message)
+        },
         Error::TooLarge { limit } => Description::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "requestEntityTooLarge",
@@ -262,6 +266,9 @@ pub fn respond(error: poem::Error, info: &RequestInfo) -> Response {
     } else {
         graph_body(description, info)
     };
+    if let Some(Error::TooManyAttempts { retry_after: Some(seconds), .. }) = error.downcast_ref() {
+        response.headers_mut().insert(header::RETRY_AFTER, (*seconds).into());
+    }
     if response.status() == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
     }

@@ -12,10 +12,15 @@ use crate::{
     app::App,
     applications::{self, NewApplication},
     audit::{self, Activity, Entry, Target},
-    error::Result,
-    id::{ApplicationId, AuditEventId, TenantId, stable_guid},
+    error::{Error, Result},
+    id::{ApplicationId, AuditEventId, SessionId, TenantId, stable_guid},
     methods::password::PasswordDigest,
-    store::{self, Tx, applications::Application},
+    sign_in::{Factor, Proof, State},
+    store::{
+        self, Tx,
+        applications::Application,
+        sessions::{self, SessionRow, SessionStatus},
+    },
     tenants::{self, NewTenant},
     tokens,
 };
@@ -72,7 +77,11 @@ pub async fn seed(app: &App) -> Result<Demo> {
     // Derived, not random, so that a later start can print it again although only its digest is stored.
     let client_secret = context.sealer.derive("demo client secret");
     let (tenant, application, secret) = (example.clone(), client_id.clone(), client_secret.clone());
-    app.store.write(&example, move |tx| seed_application(tx, &tenant, &application, &secret)).await?;
+    let write = move |tx: &mut Tx<'_>| {
+        seed_application(tx, &tenant, &application, &secret)?;
+        seed_session(tx, &tenant, &application)
+    };
+    app.store.write(&example, write).await?;
     Ok(Demo { tenant_id: example, client_id, client_secret })
 }
 
@@ -125,6 +134,28 @@ fn seed_application(tx: &mut Tx<'_>, tenant: &TenantId, id: &ApplicationId, secr
         Some(found) if has_secret(&found, secret, tx) => Ok(()),
         Some(_) => applications::add_secret(tx, &caller, id, &record),
     }
+}
+
+/// A sign-in of the example user that has come as far as the second factor, for the examples of the document.
+fn seed_session(tx: &mut Tx<'_>, tenant: &TenantId, application: &ApplicationId) -> Result<()> {
+    let session_id = SessionId::new(id("signInSession"));
+    if sessions::find(tx, tenant, &session_id)?.is_some() {
+        return Ok(());
+    }
+    let proof = Proof { factor: Factor::Password, method_id: None, amr: vec!["pwd".into()], at: tx.now() };
+    let state = State { proofs: vec![proof], password_must_change: false };
+    let session = SessionRow {
+        tenant_id: tenant.clone(),
+        session_id,
+        application_id: application.clone(),
+        user_id: store::users::find(tx, tenant, EXAMPLE_USER)?.map(|user| user.user_id),
+        status: SessionStatus::MfaRequired,
+        state: serde_json::to_string(&state).map_err(Error::internal)?,
+        created_at: tx.now(),
+        expires_at: tx.now().plus_minutes(SECRET_DAYS * 24 * 60),
+        completed_at: None,
+    };
+    sessions::insert(tx, &session)
 }
 
 fn has_secret(application: &Application, secret: &SecretString, tx: &Tx<'_>) -> bool {

@@ -23,7 +23,7 @@ use crate::{
     roles::Role,
     store::{
         Tx,
-        devices::{self, Device, DeviceHash, DeviceStatus},
+        devices::{self, Device, DeviceHash, DeviceStatus, OtpType},
         methods,
         roles::{self, RoleAssignment},
         users::{self, Profile, Requirements, User, UserType},
@@ -356,6 +356,9 @@ fn seed_device(
         last_step: None,
         last_used_at: (status == DeviceStatus::Activated).then(|| Timestamp::from_seconds(tx.now().seconds() - 3600)),
         created_at: tx.now(),
+        otp_type: OtpType::Totp,
+        digits: 6,
+        drift_steps: 0,
     };
     device.sealed_secret = tx.seal(&hardware_oath::secret_place(&device), &secret.as_ref()[..20])?;
     devices::insert(tx, &device)

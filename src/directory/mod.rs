@@ -1,12 +1,12 @@
 //! Tenants, users and the roles of users.
 
 use crate::{
-    access::{self, Action, Actor, Caller},
-    error::{Error, Result},
+    access::{self, Action, Actor, Caller, Who},
+    error::{Area, Error, Result},
     store::{
         self, Tx,
         tenants::{self, Tenant},
-        users::User,
+        users::{Presence, User},
     },
 };
 
@@ -15,9 +15,20 @@ pub mod import;
 pub mod role_assignments;
 pub mod users;
 
+/// In place of a user's id or name: whoever calls.
+pub const ME: &str = "me";
+
 /// Finds the user and asks whether the caller may. A caller without the right learns nothing of who exists.
 pub fn authorize_on_user(tx: &mut Tx<'_>, caller: &Caller, action: Action, id_or_name: &str) -> Result<(Actor, User)> {
-    let user = store::users::find(tx, &caller.tenant, id_or_name)?;
+    let user = match (&caller.who, id_or_name) {
+        (Who::User { id, .. }, ME) => store::users::find_by_id(tx, &caller.tenant, id, Presence::Present)?,
+        (Who::Application { .. } | Who::Operator, ME) => {
+            let message =
+                "/me request is only valid with delegated authentication flow: use a user's token, or /users/{id}.";
+            return Err(Error::Invalid { area: Area::Methods, target: None, message: message.into() });
+        }
+        _ => store::users::find(tx, &caller.tenant, id_or_name)?,
+    };
     let actor = access::authorize(tx, caller, action, user.as_ref())?;
     let user = user.ok_or_else(|| Error::user_not_found(id_or_name))?;
     Ok((actor, user))

@@ -14,7 +14,7 @@ use crate::{
     methods::oath,
     store::{
         Tx,
-        devices::{self, Device, DeviceFilter, DeviceHash, DeviceStatus},
+        devices::{self, Device, DeviceFilter, DeviceHash, DeviceStatus, OtpType},
         users,
     },
 };
@@ -152,6 +152,9 @@ pub(super) fn store_new(tx: &mut Tx<'_>, actor: &Actor, new: &NewDevice) -> Resu
         last_step: None,
         last_used_at: None,
         created_at: tx.now(),
+        otp_type: OtpType::Totp,
+        digits: 6,
+        drift_steps: 0,
     };
     if devices::find_by_serial(tx, &actor.tenant, &device.serial_number)?.is_some() {
         let message = format!("A hardware OATH token with the serial number {} exists already.", device.serial_number);

@@ -72,7 +72,7 @@ pub fn parse(text: &str) -> Result<String> {
 
 /// Gives a user an e-mail address: one per user.
 pub fn create(tx: &mut Tx<'_>, caller: &Caller, user: &str, address: &str) -> Result<OfUser<EmailEntry>> {
-    let (actor, user) = directory::authorize_on_user(tx, caller, Action::WriteKind(MethodKind::Email), user)?;
+    let (actor, user) = directory::authorize_on_user(tx, caller, Action::RegisterKind(MethodKind::Email), user)?;
     let detail = Email { email_address: parse(address)? };
     let id = MethodId::new(ID);
     if methods::find(tx, &user.tenant_id, &user.user_id, &id)?.is_some() {

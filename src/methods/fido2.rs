@@ -1,6 +1,14 @@
 //! Passkeys (FIDO2). A reset keeps them unless it is told to delete them.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::proof::Prompt;
+use crate::{
+    error::{Error, Result},
+    id::SessionId,
+    store::{Tx, users::User},
+};
 
 /// Graph's `fido2AuthenticationMethod`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,4 +25,15 @@ pub struct Fido2 {
     pub attestation_level: String,
     /// `deviceBound` or `synced`.
     pub passkey_type: String,
+}
+
+/// Asks for a passkey of the user's; of any passkey when nobody says whose.
+pub fn challenge(_tx: &mut Tx<'_>, _user: Option<&User>, _session: &SessionId) -> Result<Prompt> {
+    Err(Error::invalid("methodId", "Passkeys cannot be used to sign in yet."))
+}
+
+/// The method that a WebAuthn answer names.
+pub fn method_id(credential: &Value) -> Result<&str> {
+    let id = credential.get("id").and_then(Value::as_str);
+    id.ok_or_else(|| Error::invalid("publicKeyCredential/id", "The credential has no id."))
 }

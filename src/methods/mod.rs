@@ -26,7 +26,10 @@ pub mod microsoft_authenticator;
 pub mod oath;
 pub mod password;
 pub mod phone;
+pub mod policy;
 pub mod preferences;
+pub mod proof;
+pub mod registration;
 pub mod requirements;
 pub mod software_oath;
 pub mod temporary_access_pass;
@@ -129,6 +132,22 @@ impl MethodKind {
             | Self::HardwareOath
             | Self::Fido2
             | Self::TemporaryAccessPass => true,
+        }
+    }
+}
+
+impl MethodKind {
+    /// Whether users may register and remove methods of this kind themselves. A pass is handed out by others, and a
+    /// password has rules of its own.
+    pub const fn is_self_service(self) -> bool {
+        match self {
+            Self::Password | Self::TemporaryAccessPass => false,
+            Self::Phone
+            | Self::Email
+            | Self::MicrosoftAuthenticator
+            | Self::SoftwareOath
+            | Self::HardwareOath
+            | Self::Fido2 => true,
         }
     }
 }
@@ -261,6 +280,14 @@ pub fn of_user(tx: &mut Tx<'_>, user: &User) -> Result<Vec<Method>> {
     let mut all = live.map(Method::read).collect::<Result<Vec<_>>>()?;
     all.extend(devices::of_user(tx, &user.tenant_id, &user.user_id)?.into_iter().map(Method::HardwareOath));
     Ok(all)
+}
+
+/// Whether the user has a complete method that counts as MFA, allowed at present or not. A pass is none: it ends.
+pub fn has_second_factor(tx: &mut Tx<'_>, user: &User) -> Result<bool> {
+    let counts = |method: &Method| {
+        method.kind().counts_as_mfa() && method.kind() != MethodKind::TemporaryAccessPass && method.is_complete()
+    };
+    Ok(of_user(tx, user)?.iter().any(counts))
 }
 
 /// The user's method with this id, of whatever kind.

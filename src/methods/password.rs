@@ -4,14 +4,15 @@ use argon2::{
     Argon2,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
-use super::{MethodKind, new_row, secret_place};
+use super::{MethodKind, Stored, new_row, secret_place};
 use crate::{
     clock::Entropy,
     error::{Error, Result},
     id::{MethodId, TenantId, UserId},
-    store::{Tx, methods},
+    store::{Tx, methods, users::User},
 };
 
 /// Graph's fixed id of every user's password.
@@ -50,11 +51,68 @@ impl PasswordDigest {
         Ok(Self(hash.to_string()))
     }
 
+    /// A digest that no password has, to spend the same time on a user who is not there.
+    fn of_nobody() -> &'static Self {
+        static NOBODY: std::sync::LazyLock<PasswordDigest> = std::sync::LazyLock::new(|| {
+            let hash = Argon2::default().hash_password_with_salt(b"nobody has this password", &[0x5a; 16]);
+            PasswordDigest(hash.map(|hash| hash.to_string()).unwrap_or_default())
+        });
+        &NOBODY
+    }
+
     /// Compares in constant time. Blocks.
     pub fn verify(&self, password: &str) -> bool {
         PasswordHash::new(&self.0)
             .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
     }
+}
+
+/// The password of whoever has a name, read before it is compared.
+#[derive(Debug)]
+pub struct Known {
+    digest: Option<PasswordDigest>,
+    sealed: Option<String>,
+    must_change: bool,
+}
+
+/// What became of a comparison that was made before the transaction.
+#[derive(Debug, Clone, Default)]
+pub struct PasswordCheck {
+    pub matches: bool,
+    /// The password must be replaced at the next sign-in.
+    pub must_change: bool,
+    sealed: Option<String>,
+}
+
+/// Reads what a password is compared with. Somebody who is not there has a digest too: of nobody.
+pub fn known(tx: &mut Tx<'_>, user: Option<&User>) -> Result<Known> {
+    let nothing = Known { digest: None, sealed: None, must_change: false };
+    let Some(user) = user else { return Ok(nothing) };
+    let Some(row) = methods::find(tx, &user.tenant_id, &user.user_id, &MethodId::new(ID))? else { return Ok(nothing) };
+    let password: Stored<Password> = Stored::read(row)?;
+    let Some(sealed) = password.row.sealed_secret.clone() else { return Ok(nothing) };
+    let opened = tx.open(&secret_place(&password.row), &sealed)?;
+    let digest = String::from_utf8(opened.expose_secret().to_vec()).map_err(Error::internal)?;
+    Ok(Known {
+        digest: Some(PasswordDigest(digest)),
+        sealed: Some(sealed),
+        must_change: password.detail.force_change_next_sign_in,
+    })
+}
+
+impl Known {
+    /// Compares, in the same time whether or not there is a password. Blocks for tens of milliseconds.
+    pub fn compare(&self, password: &str) -> PasswordCheck {
+        let digest = self.digest.as_ref().unwrap_or_else(|| PasswordDigest::of_nobody());
+        let matches = digest.verify(password) && self.digest.is_some();
+        PasswordCheck { matches, must_change: matches && self.must_change, sealed: self.sealed.clone() }
+    }
+}
+
+/// Whether the password that was compared is the user's still.
+pub fn is_still(tx: &mut Tx<'_>, user: &User, check: &PasswordCheck) -> Result<bool> {
+    let row = methods::find(tx, &user.tenant_id, &user.user_id, &MethodId::new(ID))?;
+    Ok(check.sealed.is_some() && row.and_then(|row| row.sealed_secret) == check.sealed)
 }
 
 /// Gives a user without a password one, or replaces it.

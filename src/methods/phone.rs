@@ -108,7 +108,7 @@ pub struct PhoneChange {
 
 /// Adds a phone: one per type, and an alternate only beside a mobile.
 pub fn create(tx: &mut Tx<'_>, caller: &Caller, user: &str, request: &PhoneRequest) -> Result<OfUser<PhoneEntry>> {
-    let (actor, user) = directory::authorize_on_user(tx, caller, Action::WriteKind(MethodKind::Phone), user)?;
+    let (actor, user) = directory::authorize_on_user(tx, caller, Action::RegisterKind(MethodKind::Phone), user)?;
     let number: PhoneNumber = request.phone_number.parse()?;
     let phone_type = request.phone_type;
     if row_of(tx, &user, phone_type)?.is_some() {

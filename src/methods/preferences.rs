@@ -1,12 +1,15 @@
 //! Graph's `signInPreferences`: which second factor a user is asked for first.
 
-use super::{Method, manage::OfUser, phone::PhoneType, temporary_access_pass};
+use serde::{Deserialize, Serialize};
+
+use super::{Method, MethodKind, manage::OfUser, phone::PhoneType, temporary_access_pass};
 use crate::{
     access::{Action, Caller},
     audit::{self, Activity, Entry, Target},
     clock::Timestamp,
     directory,
     error::{Error, Result},
+    id::MethodId,
     store::{
         Tx,
         users::{self, User},
@@ -152,6 +155,40 @@ pub fn update(tx: &mut Tx<'_>, caller: &Caller, user: &str, change: &Preferences
             after.system_preferred_enabled,
         );
     audit::record(tx, &actor, entry).map(drop)
+}
+
+/// Methods to choose from at a sign-in, the one to be asked for first in front: the system's choice while the user lets
+/// the system choose, else the user's.
+pub fn in_order(tx: &mut Tx<'_>, user: &User, methods: Vec<Method>) -> Result<Vec<UsableMethod>> {
+    let requirements = users::requirements(tx, &user.tenant_id, &user.user_id)?;
+    let chosen = chosen(requirements.preferred_method.as_deref(), &methods).map(SystemPreferred::Choosable);
+    let system = SystemPreferred::among(&methods, tx.now());
+    let first = if requirements.system_preferred_enabled { system.or(chosen) } else { chosen.or(system) };
+    let place = |method: &Method| {
+        let fits = |candidate: &SystemPreferred| candidate.fits(method, tx.now());
+        SystemPreferred::ORDER.iter().position(fits).unwrap_or(SystemPreferred::ORDER.len())
+    };
+    let is_first = |method: &Method| first.is_some_and(|first| first.fits(method, tx.now()));
+    let mut ordered: Vec<_> = methods.iter().map(|method| (!is_first(method), place(method), method)).collect();
+    ordered.sort_by_key(|(other, place, _)| (*other, *place));
+    let usable = |(at, (other, _, method)): (usize, &(bool, usize, &Method))| UsableMethod {
+        id: method.id(),
+        kind: method.kind(),
+        display_name: method.label(),
+        is_default: at == 0 && !other,
+    };
+    Ok(ordered.iter().enumerate().map(usable).collect())
+}
+
+/// A method that may prove the user next.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UsableMethod {
+    pub id: MethodId,
+    pub kind: MethodKind,
+    /// Masked; what the user recognizes the method by.
+    pub display_name: String,
+    pub is_default: bool,
 }
 
 /// Forgets the default when the method it needs is gone; says which one it was. Every rule that takes a method away

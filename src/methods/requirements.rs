@@ -9,7 +9,8 @@ use crate::{
     directory,
     error::{Error, Result},
     store::{
-        Tx, tenants,
+        Tx,
+        tenants::{self, RegistrationProof},
         users::{self, PerUserMfaState, Requirements, User},
     },
 };
@@ -46,6 +47,12 @@ impl Standing {
         let requirements = users::requirements(tx, &user.tenant_id, &user.user_id)?;
         Ok(Self::new(tenant.security_defaults_enabled, requirements, tx.now()))
     }
+}
+
+/// What opens a registration that this user's tenant demands.
+pub fn registration_proof(tx: &mut Tx<'_>, user: &User) -> Result<RegistrationProof> {
+    let tenant = tenants::find(tx, &user.tenant_id)?.ok_or_else(|| Error::internal("a user without a tenant"))?;
+    Ok(tenant.registration_proof)
 }
 
 /// An exemption from what the tenant requires of everybody.

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     Method, MethodKind, Stored, new_row,
     oath::{self, CodeOutcome, HashFunction, TotpParameters},
-    secret_place,
+    policy,
+    proof::Verdict,
+    registration, secret_place,
 };
 use crate::{
     access::{Action, Actor, Caller},
@@ -84,6 +86,7 @@ impl std::fmt::Debug for NewSoftwareOath {
 }
 
 const READ: Action = Action::ReadKind(MethodKind::SoftwareOath);
+const REGISTER: Action = Action::RegisterKind(MethodKind::SoftwareOath);
 const WRITE: Action = Action::WriteKind(MethodKind::SoftwareOath);
 
 /// All software OATH tokens of a user, unfinished registrations included.
@@ -101,8 +104,9 @@ pub fn get(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str) -> Result<(Us
 
 /// Begins a registration: makes a secret and reveals it.
 pub fn create(tx: &mut Tx<'_>, caller: &Caller, user: &str, request: &SoftwareOathRequest) -> Result<NewSoftwareOath> {
-    let (actor, user) = directory::authorize_on_user(tx, caller, WRITE, user)?;
+    let (actor, user) = directory::authorize_on_user(tx, caller, REGISTER, user)?;
     let detail = terms(request)?;
+    policy::check_registration(tx, &user, MethodKind::SoftwareOath, None)?;
     methods::delete_ended(tx, &user.tenant_id, &user.user_id)?;
     oath::check_room(tx, &user)?;
 
@@ -155,25 +159,41 @@ fn terms(request: &SoftwareOathRequest) -> Result<SoftwareOath> {
 
 /// Finishes a registration with the first right code. Wrong ones are counted, and too many end it.
 pub fn activate(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str, code: &str) -> Result<CodeOutcome> {
-    let (actor, user) = directory::authorize_on_user(tx, caller, WRITE, user)?;
+    let (actor, user) = directory::authorize_on_user(tx, caller, REGISTER, user)?;
     let token = find(tx, &user, id)?;
     if token.row.pending_until.is_none() {
         return Err(Error::conflict("The software OATH token is activated already."));
     }
     oath::check_code(code, token.detail.digits)?;
 
-    let sealed = token.row.sealed_secret.as_deref().ok_or_else(|| Error::internal("a software token has a secret"))?;
-    let secret = tx.open(&secret_place(&token.row), sealed)?;
-    if let Some(step) = oath::matching_step(&secret, token.detail.parameters(), code, tx.now())
-        && methods::take_step(tx, &token.row, step)?
-    {
+    if take_code(tx, &token, code)? {
         let entry = Entry::success(Activity::UPDATE_METHOD, Target::user(&user))
             .because("The software OATH token was activated by a code")
             .modified("Status", "pending", "activated");
         audit::record(tx, &actor, describe(entry, &token))?;
+        registration::completed(tx, &actor, &user, &Method::SoftwareOath(token))?;
         return Ok(CodeOutcome::Accepted);
     }
     refuse(tx, &actor, &user, token)
+}
+
+/// Whether the code is right and was not used before; then it is used up.
+fn take_code(tx: &mut Tx<'_>, token: &Stored<SoftwareOath>, code: &str) -> Result<bool> {
+    let sealed = token.row.sealed_secret.as_deref().ok_or_else(|| Error::internal("a software token has a secret"))?;
+    let secret = tx.open(&secret_place(&token.row), sealed)?;
+    match oath::matching_step(&secret, token.detail.parameters(), code, tx.now()) {
+        Some(step) => methods::take_step(tx, &token.row, step),
+        None => Ok(false),
+    }
+}
+
+/// Checks a code at a sign-in, and takes it.
+pub fn verify(tx: &mut Tx<'_>, token: &Stored<SoftwareOath>, code: &str) -> Result<Verdict> {
+    oath::check_code(code, token.detail.digits)?;
+    if take_code(tx, token, code)? {
+        return Ok(Verdict::Proven);
+    }
+    Ok(Verdict::Refused("The code is wrong or was used already. Enter the code that the app shows now."))
 }
 
 fn describe(entry: Entry, token: &Stored<SoftwareOath>) -> Entry {

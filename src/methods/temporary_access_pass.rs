@@ -1,11 +1,15 @@
 //! Temporary access passes: a code that a help desk hands out so that a user without methods can register one.
 
+use aws_lc_rs::constant_time;
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Method, MethodKind, Stored,
     manage::{self, OfUser},
-    new_row, secret_place,
+    new_row,
+    proof::Verdict,
+    secret_place,
 };
 use crate::{
     access::{Action, Caller},
@@ -147,9 +151,26 @@ pub fn issue(tx: &mut Tx<'_>, user: &User, request: &PassRequest) -> Result<Pass
     Ok(view)
 }
 
+/// Checks a pass, and takes it when it is for one use. Compares in constant time.
+pub fn verify(tx: &mut Tx<'_>, pass: &Stored<TemporaryAccessPass>, code: &str) -> Result<Verdict> {
+    const REFUSED: Verdict = Verdict::Refused("The temporary access pass is wrong, used or over. Ask for a new one.");
+    let sealed = pass.row.sealed_secret.as_deref().ok_or_else(|| Error::internal("a pass has a code"))?;
+    let secret = tx.open(&secret_place(&pass.row), sealed)?;
+    let is_right = constant_time::verify_slices_are_equal(secret.expose_secret(), code.as_bytes()).is_ok();
+    if !is_right || !view(pass, tx.now()).is_usable {
+        return Ok(REFUSED);
+    }
+    if pass.detail.is_usable_once {
+        // The only step of a pass that has one use.
+        return Ok(if methods::take_step(tx, &pass.row, 1)? { Verdict::Proven } else { REFUSED });
+    }
+    methods::set_last_used(tx, &pass.row)?;
+    Ok(Verdict::Proven)
+}
+
 /// Issues a pass on its own and records it.
 pub fn create(tx: &mut Tx<'_>, caller: &Caller, user: &str, request: &PassRequest) -> Result<OfUser<PassView>> {
-    let action = Action::WriteKind(MethodKind::TemporaryAccessPass);
+    let action = Action::RegisterKind(MethodKind::TemporaryAccessPass);
     let (actor, user) = directory::authorize_on_user(tx, caller, action, user)?;
     let pass = issue(tx, &user, request)?;
     let entry = Entry::success(Activity::REGISTER_METHOD, Target::user(&user))

@@ -24,7 +24,12 @@ words! {
 
 words! {
     /// Graph's `hardwareOathTokenHashFunction`.
-    pub enum DeviceHash { Sha1 = "hmacsha1", Sha256 = "hmacsha256" }
+    pub enum DeviceHash { Sha1 = "hmacsha1", Sha256 = "hmacsha256", Sha512 = "hmacsha512" }
+}
+
+words! {
+    /// Whether a token's codes change with time (RFC 6238) or with every press of its button (RFC 4226).
+    pub enum OtpType { Totp = "totp", Hotp = "hotp" }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset, Serialize, Deserialize)]
@@ -44,10 +49,15 @@ pub struct Device {
     pub status: DeviceStatus,
     pub assigned_to: Option<UserId>,
     pub assigned_at: Option<Timestamp>,
-    /// The last time step whose code was accepted (RFC 6238): only a greater one is.
+    /// The last time step (RFC 6238) or counter (RFC 4226) whose code was accepted: only a greater one is.
     pub last_step: Option<i64>,
     pub last_used_at: Option<Timestamp>,
     pub created_at: Timestamp,
+    pub otp_type: OtpType,
+    /// Digits of a code: 6 or 8.
+    pub digits: i32,
+    /// Steps that the token's clock is ahead of ours, as its last accepted code showed (RFC 6238 section 6).
+    pub drift_steps: i64,
 }
 
 /// What a list of the inventory asks for.

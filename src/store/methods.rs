@@ -95,6 +95,13 @@ pub fn take_step(tx: &mut Tx<'_>, row: &MethodRow, step: i64) -> Result<bool> {
     Ok(diesel::update(target).set(set).execute(tx.conn)? == 1)
 }
 
+/// The method was used now.
+pub fn set_last_used(tx: &mut Tx<'_>, row: &MethodRow) -> Result<()> {
+    let target = methods::table.find((&row.tenant_id, &row.user_id, &row.method_id));
+    diesel::update(target).set(methods::last_used_at.eq(Some(tx.now))).execute(tx.conn)?;
+    Ok(())
+}
+
 /// Removes registrations that nobody finished in time.
 pub fn purge_unfinished(tx: &mut Tx<'_>) -> Result<usize> {
     Ok(diesel::delete(methods::table.filter(methods::pending_until.le(tx.now))).execute(tx.conn)?)

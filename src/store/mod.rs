@@ -11,11 +11,17 @@ mod writer;
 
 pub mod applications;
 pub mod audit;
+pub mod challenges;
 pub mod devices;
+pub mod guesses;
 pub mod idempotency;
 pub mod keys;
+pub mod messages;
 pub mod methods;
+pub mod policies;
 pub mod roles;
+pub mod sessions;
+pub mod sign_ins;
 pub mod tenants;
 pub mod users;
 

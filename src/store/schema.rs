@@ -9,6 +9,7 @@ diesel::table! {
         is_demo -> Bool,
         security_defaults_enabled -> Bool,
         created_at -> BigInt,
+        registration_proof -> Text,
     }
 }
 
@@ -104,6 +105,9 @@ diesel::table! {
         last_step -> Nullable<BigInt>,
         last_used_at -> Nullable<BigInt>,
         created_at -> BigInt,
+        otp_type -> Text,
+        digits -> Integer,
+        drift_steps -> BigInt,
     }
 }
 
@@ -155,5 +159,107 @@ diesel::table! {
         fingerprint -> Text,
         sealed_answer -> Text,
         expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    authentication_policies (tenant_id) {
+        tenant_id -> Text,
+        document -> Text,
+        modified_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sign_in_sessions (tenant_id, session_id) {
+        tenant_id -> Text,
+        session_id -> Text,
+        application_id -> Text,
+        user_id -> Nullable<Text>,
+        status -> Text,
+        state -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        completed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    challenges (tenant_id, challenge_id) {
+        tenant_id -> Text,
+        challenge_id -> Text,
+        user_id -> Text,
+        purpose -> Text,
+        method_id -> Nullable<Text>,
+        session_id -> Nullable<Text>,
+        lookup -> Nullable<Text>,
+        sealed_state -> Text,
+        tries_left -> Integer,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    guesses (tenant_id, subject, kind) {
+        tenant_id -> Text,
+        subject -> Text,
+        kind -> Text,
+        failures -> Integer,
+        last_failure_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    messages (tenant_id, message_id) {
+        tenant_id -> Text,
+        message_id -> Text,
+        channel -> Text,
+        sealed_message -> Text,
+        attempts -> Integer,
+        next_attempt_at -> BigInt,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    send_counts (tenant_id, scope, window_start) {
+        tenant_id -> Text,
+        scope -> Text,
+        window_start -> BigInt,
+        sent -> Integer,
+    }
+}
+
+diesel::table! {
+    operations (tenant_id, user_id, operation_id) {
+        tenant_id -> Text,
+        user_id -> Text,
+        operation_id -> Text,
+        status -> Text,
+        status_detail -> Nullable<Text>,
+        resource_location -> Text,
+        created_at -> BigInt,
+        last_action_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sign_ins (tenant_id, sign_in_id) {
+        tenant_id -> Text,
+        sign_in_id -> Text,
+        created_at -> BigInt,
+        user_id -> Nullable<Text>,
+        user_display_name -> Nullable<Text>,
+        user_principal_name -> Nullable<Text>,
+        application_id -> Text,
+        application_display_name -> Text,
+        error_code -> Integer,
+        failure_reason -> Nullable<Text>,
+        ip_address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        correlation_id -> Text,
+        details -> Text,
     }
 }

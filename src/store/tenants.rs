@@ -3,7 +3,17 @@
 use diesel::prelude::*;
 
 use super::{Tx, schema::tenants};
-use crate::{clock::Timestamp, error::Result, id::TenantId};
+use crate::{clock::Timestamp, error::Result, id::TenantId, words};
+
+words! {
+    /// What opens a demanded registration.
+    pub enum RegistrationProof {
+        /// The first factor is enough.
+        FirstFactor = "firstFactor",
+        /// Only a temporary access pass is (or a passkey that was kept): somebody vouched for the user.
+        TemporaryAccessPass = "temporaryAccessPass",
+    }
+}
 
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = tenants)]
@@ -16,6 +26,7 @@ pub struct Tenant {
     pub is_demo: bool,
     pub security_defaults_enabled: bool,
     pub created_at: Timestamp,
+    pub registration_proof: RegistrationProof,
 }
 
 pub fn insert(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<()> {

@@ -117,6 +117,9 @@ async fn a_user_removed_for_good_leaves_nothing_but_the_log() {
                 last_step: Some(1),
                 last_used_at: None,
                 created_at: tx.now(),
+                otp_type: rekey::store::devices::OtpType::Totp,
+                digits: 6,
+                drift_steps: 0,
             };
             devices::insert(tx, &device)
         });

@@ -20,6 +20,7 @@ mod preferences;
 mod requirements;
 mod reset;
 mod roles;
+mod sign_in;
 mod software_oath;
 mod tokens;
 mod totp;

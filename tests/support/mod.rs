@@ -21,7 +21,12 @@ use rekey::{
     seal::Sealer,
     server::Options,
     store::{
-        Context, Store, applications, applications::Application, keys, tenants, tenants::Tenant, users, users::User,
+        Context, Store, applications,
+        applications::Application,
+        keys, tenants,
+        tenants::{RegistrationProof, Tenant},
+        users,
+        users::User,
     },
     tokens,
 };
@@ -130,6 +135,7 @@ impl TestApp {
                 is_demo: false,
                 security_defaults_enabled: true,
                 created_at: tx.now(),
+                registration_proof: RegistrationProof::FirstFactor,
             };
             tenants::insert(tx, &tenant)?;
             keys::create(tx, &made)
@@ -146,6 +152,16 @@ impl TestApp {
         let token =
             self.app.store.read(move |tx| issuer.for_application(tx, &application, &application.secrets[0])).await;
         token.unwrap().expose_secret().to_owned()
+    }
+
+    /// An access token for a client secret, from the token endpoint.
+    pub async fn token_of(&self, tenant: &TenantId, client_id: &str, client_secret: &str) -> String {
+        let form = format!(
+            "grant_type=client_credentials&scope=rekey/.default&client_id={client_id}&client_secret={client_secret}"
+        );
+        let url = format!("{}/{tenant}/oauth2/v2.0/token", self.base);
+        let request = self.http.post(url).header("content-type", "application/x-www-form-urlencoded").body(form);
+        Answer::of(request).await.expect(200).json["access_token"].as_str().unwrap().to_owned()
     }
 
     pub async fn new_application(

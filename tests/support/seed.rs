@@ -172,6 +172,9 @@ pub async fn every_kind(app: &TestApp, user: &User) -> EveryKind {
                 last_step: None,
                 last_used_at: None,
                 created_at: created(),
+                otp_type: rekey::store::devices::OtpType::Totp,
+                digits: 6,
+                drift_steps: 0,
             };
             devices::insert(tx, &device)?;
         }

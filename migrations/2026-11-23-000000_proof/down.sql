@@ -1,0 +1,12 @@
+DROP TABLE sign_ins;
+DROP TABLE operations;
+DROP TABLE send_counts;
+DROP TABLE messages;
+DROP TABLE guesses;
+DROP TABLE challenges;
+DROP TABLE sign_in_sessions;
+DROP TABLE authentication_policies;
+ALTER TABLE hardware_oath_devices DROP COLUMN drift_steps;
+ALTER TABLE hardware_oath_devices DROP COLUMN digits;
+ALTER TABLE hardware_oath_devices DROP COLUMN otp_type;
+ALTER TABLE tenants DROP COLUMN registration_proof;

@@ -1,0 +1,252 @@
+//! Graph's `authenticationMethodsPolicy`: which kinds of methods a tenant's users may register and use.
+//!
+//! Read in the transaction that asks, so a change takes effect on the next call, on every replica. A kind that is
+//! disabled can neither be registered nor used; what is registered already stays, and works again when it is enabled.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Method, MethodKind, phone::PhoneType};
+use crate::{
+    clock::Timestamp,
+    error::{Area, Error, Result},
+    id::{TenantId, UserId},
+    store::{Tx, policies, users::User},
+    words,
+};
+
+/// The id that stands for every user of the tenant in a target.
+pub const ALL_USERS: &str = "all_users";
+
+words! {
+    pub enum State { Enabled = "enabled", Disabled = "disabled" }
+}
+
+words! {
+    pub enum TargetType { Group = "group", User = "user" }
+}
+
+words! {
+    /// The configurations, by Graph's ids. Ids are compared without regard to case.
+    pub enum ConfigurationId {
+        Fido2 = "Fido2",
+        MicrosoftAuthenticator = "MicrosoftAuthenticator",
+        Sms = "Sms",
+        Voice = "Voice",
+        Email = "Email",
+        SoftwareOath = "SoftwareOath",
+        HardwareOath = "HardwareOath",
+        TemporaryAccessPass = "TemporaryAccessPass",
+    }
+}
+
+/// Whom a configuration is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Target {
+    /// A user's id, or `all_users`. Rekey keeps no groups.
+    pub id: String,
+    pub target_type: TargetType,
+    #[serde(default)]
+    pub is_registration_required: bool,
+}
+
+/// What every configuration has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Configuration {
+    pub state: State,
+    pub include_targets: Vec<Target>,
+    pub exclude_targets: Vec<Target>,
+}
+
+impl Default for Configuration {
+    fn default() -> Self {
+        let everybody =
+            Target { id: ALL_USERS.into(), target_type: TargetType::Group, is_registration_required: false };
+        Self { state: State::Enabled, include_targets: vec![everybody], exclude_targets: vec![] }
+    }
+}
+
+impl Configuration {
+    pub fn allows(&self, user: &UserId) -> bool {
+        let names =
+            |targets: &[Target]| targets.iter().any(|target| target.id == ALL_USERS || target.id == user.as_str());
+        self.state == State::Enabled && names(&self.include_targets) && !names(&self.exclude_targets)
+    }
+}
+
+words! {
+    pub enum EnforcementType { Allow = "allow", Block = "block" }
+}
+
+/// Which models of passkeys may be used, by their AAGUIDs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct KeyRestrictions {
+    pub is_enforced: bool,
+    pub enforcement_type: EnforcementType,
+    /// Lower-case GUIDs.
+    pub aa_guids: Vec<String>,
+}
+
+impl Default for KeyRestrictions {
+    fn default() -> Self {
+        Self { is_enforced: false, enforcement_type: EnforcementType::Block, aa_guids: vec![] }
+    }
+}
+
+impl KeyRestrictions {
+    /// Whether a passkey of this model may be registered and used.
+    pub fn allow(&self, aa_guid: &str) -> bool {
+        let named = self.aa_guids.iter().any(|listed| listed.eq_ignore_ascii_case(aa_guid));
+        !self.is_enforced || named == (self.enforcement_type == EnforcementType::Allow)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Fido2Configuration {
+    #[serde(flatten)]
+    pub common: Configuration,
+    pub is_attestation_enforced: bool,
+    pub is_self_service_registration_allowed: bool,
+    pub key_restrictions: KeyRestrictions,
+}
+
+impl Default for Fido2Configuration {
+    fn default() -> Self {
+        Self {
+            common: Configuration::default(),
+            is_attestation_enforced: false,
+            is_self_service_registration_allowed: true,
+            key_restrictions: KeyRestrictions::default(),
+        }
+    }
+}
+
+/// Bounds of temporary access passes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PassConfiguration {
+    #[serde(flatten)]
+    pub common: Configuration,
+    pub default_lifetime_in_minutes: i32,
+    pub minimum_lifetime_in_minutes: i32,
+    pub maximum_lifetime_in_minutes: i32,
+    /// Characters of the code: 8 to 48.
+    pub default_length: i32,
+    /// True when only passes for one use may be issued.
+    pub is_usable_once: bool,
+}
+
+impl Default for PassConfiguration {
+    fn default() -> Self {
+        Self {
+            common: Configuration::default(),
+            default_lifetime_in_minutes: 60,
+            minimum_lifetime_in_minutes: 60,
+            maximum_lifetime_in_minutes: 480,
+            default_length: 8,
+            is_usable_once: false,
+        }
+    }
+}
+
+/// The whole policy. What a stored document does not say is as by default, so that an older one stays readable.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MethodsPolicy {
+    pub fido2: Fido2Configuration,
+    pub microsoft_authenticator: Configuration,
+    pub sms: Configuration,
+    pub voice: Configuration,
+    pub email: Configuration,
+    pub software_oath: Configuration,
+    pub hardware_oath: Configuration,
+    pub temporary_access_pass: PassConfiguration,
+    /// When it was changed; `None` while it is the default.
+    #[serde(skip)]
+    pub modified_at: Option<Timestamp>,
+}
+
+impl MethodsPolicy {
+    pub fn of(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<Self> {
+        let Some((document, modified_at)) = policies::find(tx, tenant)? else { return Ok(Self::default()) };
+        let policy: Self = serde_json::from_str(&document).map_err(Error::internal)?;
+        Ok(Self { modified_at: Some(modified_at), ..policy })
+    }
+
+    pub fn save(&self, tx: &mut Tx<'_>, tenant: &TenantId) -> Result<()> {
+        policies::set(tx, tenant, &serde_json::to_string(self).map_err(Error::internal)?)
+    }
+
+    pub fn configuration(&self, id: ConfigurationId) -> &Configuration {
+        match id {
+            ConfigurationId::Fido2 => &self.fido2.common,
+            ConfigurationId::MicrosoftAuthenticator => &self.microsoft_authenticator,
+            ConfigurationId::Sms => &self.sms,
+            ConfigurationId::Voice => &self.voice,
+            ConfigurationId::Email => &self.email,
+            ConfigurationId::SoftwareOath => &self.software_oath,
+            ConfigurationId::HardwareOath => &self.hardware_oath,
+            ConfigurationId::TemporaryAccessPass => &self.temporary_access_pass.common,
+        }
+    }
+
+    /// The configurations of which one must allow a kind. A password is not subject to the policy.
+    pub const fn governing(kind: MethodKind, phone: Option<PhoneType>) -> &'static [ConfigurationId] {
+        match (kind, phone) {
+            (MethodKind::Password, _) => &[],
+            (MethodKind::Phone, Some(PhoneType::AlternateMobile | PhoneType::Office)) => &[ConfigurationId::Voice],
+            (MethodKind::Phone, Some(PhoneType::Mobile) | None) => &[ConfigurationId::Sms, ConfigurationId::Voice],
+            (MethodKind::Email, _) => &[ConfigurationId::Email],
+            (MethodKind::MicrosoftAuthenticator, _) => &[ConfigurationId::MicrosoftAuthenticator],
+            (MethodKind::SoftwareOath, _) => &[ConfigurationId::SoftwareOath],
+            (MethodKind::HardwareOath, _) => &[ConfigurationId::HardwareOath],
+            (MethodKind::Fido2, _) => &[ConfigurationId::Fido2],
+            (MethodKind::TemporaryAccessPass, _) => &[ConfigurationId::TemporaryAccessPass],
+        }
+    }
+
+    fn allows_kind(&self, user: &UserId, kind: MethodKind, phone: Option<PhoneType>) -> bool {
+        let governing = Self::governing(kind, phone);
+        governing.is_empty() || governing.iter().any(|id| self.configuration(*id).allows(user))
+    }
+
+    /// Whether the user may use this method.
+    pub fn allows(&self, user: &UserId, method: &Method) -> bool {
+        match method {
+            Method::Phone(phone) => self.allows_kind(user, MethodKind::Phone, Some(phone.detail.phone_type)),
+            Method::Fido2(passkey) => {
+                self.fido2.common.allows(user)
+                    && self.fido2.key_restrictions.allow(passkey.detail.aa_guid.as_deref().unwrap_or_default())
+            }
+            Method::Password(_)
+            | Method::Email(_)
+            | Method::MicrosoftAuthenticator(_)
+            | Method::SoftwareOath(_)
+            | Method::HardwareOath(_)
+            | Method::TemporaryAccessPass(_) => self.allows_kind(user, method.kind(), None),
+        }
+    }
+}
+
+/// Refuses to register a kind that the tenant does not allow this user. Every rule that adds a method asks.
+pub fn check_registration(
+    tx: &mut Tx<'_>,
+    user: &User,
+    kind: MethodKind,
+    phone: Option<PhoneType>,
+) -> Result<MethodsPolicy> {
+    let policy = MethodsPolicy::of(tx, &user.tenant_id)?;
+    if policy.allows_kind(&user.user_id, kind, phone) {
+        return Ok(policy);
+    }
+    let names: Vec<_> = MethodsPolicy::governing(kind, phone).iter().map(|id| id.as_str()).collect();
+    let message = format!(
+        "The tenant's authentication methods policy does not allow creating or updating this method for this user: \
+         enable the configuration {} for the user.",
+        names.join(" or ")
+    );
+    Err(Error::Invalid { area: Area::Methods, target: None, message })
+}

@@ -1,0 +1,149 @@
+//! Asking a user for a method and checking what comes back: one signature for every kind.
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Method, MethodKind, policy::MethodsPolicy, software_oath, temporary_access_pass};
+use crate::{
+    clock::Timestamp,
+    error::{Error, Result},
+    hardware_oath,
+    id::{MethodId, SessionId},
+    store::{Tx, guesses::GuessKind, users::User},
+};
+
+/// What somebody shows to prove a method.
+pub enum Evidence {
+    /// A code that was typed.
+    Code(SecretString),
+    /// WebAuthn's answer (an `AuthenticationResponseJSON`).
+    PublicKeyCredential(Value),
+}
+
+impl Evidence {
+    pub fn code(&self) -> Result<&str> {
+        match self {
+            Self::Code(code) => Ok(code.expose_secret()),
+            Self::PublicKeyCredential(_) => {
+                Err(Error::invalid("verificationCode", "This method is proven by a verificationCode."))
+            }
+        }
+    }
+
+    pub fn public_key_credential(&self) -> Result<&Value> {
+        match self {
+            Self::PublicKeyCredential(credential) => Ok(credential),
+            Self::Code(_) => {
+                Err(Error::invalid("publicKeyCredential", "This method is proven by a publicKeyCredential."))
+            }
+        }
+    }
+}
+
+/// What came of it. A refusal is a value and no error: it is counted and logged in the same transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    Proven,
+    /// Why, for whoever typed it.
+    Refused(&'static str),
+}
+
+/// What the user is asked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Prompt {
+    /// Type the code that the token shows, or the pass.
+    TypeCode,
+    /// A code is on its way to a masked number or address.
+    CodeSent { to: String, expires_at: Timestamp },
+    /// WebAuthn's request options (a `PublicKeyCredentialRequestOptionsJSON`).
+    PublicKey { options: Value, expires_at: Timestamp },
+    /// The app asks for this number.
+    Push { number: String, expires_at: Timestamp },
+}
+
+/// The user's methods that can prove him as a second factor at this moment: complete, allowed by the tenant, usable.
+pub fn usable(tx: &mut Tx<'_>, user: &User) -> Result<Vec<Method>> {
+    let policy = MethodsPolicy::of(tx, &user.tenant_id)?;
+    let now = tx.now();
+    let mut all = super::of_user(tx, user)?;
+    all.retain(|method| {
+        method.kind().counts_as_mfa()
+            && method.is_complete()
+            && policy.allows(&user.user_id, method)
+            && match method {
+                Method::TemporaryAccessPass(pass) => temporary_access_pass::view(pass, now).is_usable,
+                Method::Password(_)
+                | Method::Phone(_)
+                | Method::Email(_)
+                | Method::MicrosoftAuthenticator(_)
+                | Method::SoftwareOath(_)
+                | Method::HardwareOath(_)
+                | Method::Fido2(_) => true,
+            }
+    });
+    Ok(all)
+}
+
+/// Asks the user for a method.
+pub fn challenge(_tx: &mut Tx<'_>, _user: &User, method: &Method, _session: &SessionId) -> Result<Prompt> {
+    match method {
+        Method::SoftwareOath(_) | Method::HardwareOath(_) | Method::TemporaryAccessPass(_) => Ok(Prompt::TypeCode),
+        Method::Phone(_)
+        | Method::Fido2(_)
+        | Method::MicrosoftAuthenticator(_)
+        | Method::Password(_)
+        | Method::Email(_) => Err(unfit(&method.id())),
+    }
+}
+
+/// Checks what came back, and takes it, so that it is accepted once.
+pub fn verify(
+    tx: &mut Tx<'_>,
+    user: &User,
+    method: &Method,
+    _session: &SessionId,
+    evidence: &Evidence,
+) -> Result<Verdict> {
+    let _ = user;
+    match method {
+        Method::SoftwareOath(token) => software_oath::verify(tx, token, evidence.code()?),
+        Method::HardwareOath(device) => hardware_oath::verify(tx, device, evidence.code()?),
+        Method::TemporaryAccessPass(pass) => temporary_access_pass::verify(tx, pass, evidence.code()?),
+        Method::Phone(_)
+        | Method::Fido2(_)
+        | Method::MicrosoftAuthenticator(_)
+        | Method::Password(_)
+        | Method::Email(_) => Err(unfit(&method.id())),
+    }
+}
+
+fn unfit(id: &MethodId) -> Error {
+    Error::invalid("methodId", format!("The method {id} cannot be used to sign in this way."))
+}
+
+/// Which failures a wrong answer of this kind is counted with; a signature cannot be guessed.
+pub const fn guess_kind(kind: MethodKind) -> Option<GuessKind> {
+    match kind {
+        MethodKind::Password => Some(GuessKind::Password),
+        MethodKind::Phone | MethodKind::SoftwareOath | MethodKind::HardwareOath => Some(GuessKind::Otp),
+        MethodKind::TemporaryAccessPass => Some(GuessKind::TemporaryAccessPass),
+        MethodKind::MicrosoftAuthenticator => Some(GuessKind::Push),
+        MethodKind::Fido2 | MethodKind::Email => None,
+    }
+}
+
+/// RFC 8176's words for a proof by this method.
+pub const fn amr(method: &Method) -> &'static [&'static str] {
+    match method {
+        Method::Password(_) => &["pwd"],
+        Method::Phone(_) => &["sms"],
+        Method::Email(_) => &[],
+        Method::MicrosoftAuthenticator(_) => &["swk", "user"],
+        Method::SoftwareOath(_) | Method::TemporaryAccessPass(_) => &["otp"],
+        Method::HardwareOath(_) => &["otp", "hwk"],
+        Method::Fido2(_) => &["hwk", "user"],
+    }
+}

@@ -1,0 +1,503 @@
+//! Signing in: session -> proofs -> outcome. The whole state machine is [`next`]; the rest feeds it.
+//!
+//! A session belongs to the application that opened it and lives in the database, so any replica may answer the next
+//! call. Whoever must register is let nowhere else: [`next`] asks for that before anything that was proven.
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    access::{self, Action, Actor, Caller, Powers},
+    clock::Timestamp,
+    error::{Area, Error, Result},
+    id::{ApplicationId, MethodId, SessionId},
+    methods::{
+        self, Method, MethodKind,
+        password::{self, PasswordCheck},
+        preferences::{self, UsableMethod},
+        proof::{self, Evidence, Prompt, Verdict},
+        requirements::Standing,
+    },
+    store::{
+        Tx,
+        guesses::GuessKind,
+        sessions::{self, SessionRow, SessionStatus},
+        tenants::RegistrationProof,
+        users::{self, User},
+    },
+    throttle,
+    tokens::{Issuer, MFA, Outcome},
+};
+
+pub mod log;
+
+/// How long a session may take, in minutes.
+const SESSION_MINUTES: i64 = 15;
+
+/// What the user shows first.
+#[derive(Clone)]
+pub enum FirstFactor {
+    Password(SecretString),
+    /// The application checked it itself, and has the right to say so.
+    Asserted,
+    TemporaryAccessPass(SecretString),
+    /// A passkey proves both factors at once; it is asked for by a challenge.
+    Passkey,
+}
+
+/// Who wants to sign in.
+#[derive(Clone)]
+pub struct SignInRequest {
+    /// The user's id or userPrincipalName.
+    pub user: String,
+    pub first_factor: FirstFactor,
+}
+
+/// What was proven in a session so far; the row's JSON.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    pub proofs: Vec<Proof>,
+    /// True while the password that was shown must be replaced.
+    #[serde(default)]
+    pub password_must_change: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Proof {
+    pub factor: Factor,
+    pub method_id: Option<MethodId>,
+    /// RFC 8176 words.
+    pub amr: Vec<String>,
+    pub at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Factor {
+    Password,
+    /// The application vouched for the first factor.
+    Asserted,
+    /// A second factor.
+    Possession,
+    /// A passkey with user verification, or a temporary access pass: both factors at once.
+    Both,
+}
+
+impl State {
+    fn has(&self, wanted: &[Factor]) -> bool {
+        self.proofs.iter().any(|proof| wanted.contains(&proof.factor))
+    }
+
+    /// RFC 8176 words of the whole sign-in.
+    fn amr(&self) -> Vec<String> {
+        let mut amr: Vec<String> = self.proofs.iter().flat_map(|proof| proof.amr.clone()).collect();
+        if self.has(&[Factor::Possession, Factor::Both]) {
+            amr.push(MFA.into());
+        }
+        amr.sort();
+        amr.dedup();
+        amr
+    }
+}
+
+/// A session as its application sees it.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionView {
+    pub id: SessionId,
+    pub status: SessionStatus,
+    /// What may be proven next, the preferred method first.
+    pub methods: Vec<UsableMethod>,
+    pub registration_token: Option<String>,
+    pub outcome_token: Option<String>,
+    pub expires_at: Timestamp,
+}
+
+impl std::fmt::Debug for SessionView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionView").field("id", &self.id).field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// What came of a proof. A refusal is kept and therefore no error.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Verified {
+    Session(SessionView),
+    Refused { message: String },
+}
+
+impl Verified {
+    pub fn into_result(self) -> Result<SessionView> {
+        match self {
+            Self::Session(session) => Ok(session),
+            Self::Refused { message } => Err(Error::invalid("verificationCode", message)),
+        }
+    }
+}
+
+/// Everything the next status follows from.
+#[derive(Debug, Clone, Copy)]
+struct Facts {
+    /// Somebody demanded a registration (a reset), and no opt-out excuses the user.
+    registration_demanded: bool,
+    mfa_required: bool,
+    /// The user has a usable second factor other than a temporary access pass.
+    has_method: bool,
+    first_factor: bool,
+    second_factor: bool,
+    password_must_change: bool,
+}
+
+/// **The state machine.** Nothing outranks a registration that is due; then come the factors, then the password.
+fn next(facts: Facts) -> SessionStatus {
+    let proven_anything = facts.first_factor || facts.second_factor;
+    let registration_due = facts.registration_demanded || (facts.mfa_required && !facts.has_method);
+    if proven_anything && registration_due {
+        SessionStatus::RegistrationRequired
+    } else if !facts.first_factor || (facts.mfa_required && !facts.second_factor) {
+        SessionStatus::MfaRequired
+    } else if facts.password_must_change {
+        SessionStatus::PasswordChangeRequired
+    } else {
+        SessionStatus::Completed
+    }
+}
+
+/// What proves enough to open a registration that is due.
+fn opens_registration(policy: RegistrationProof, state: &State) -> bool {
+    match policy {
+        RegistrationProof::FirstFactor => !state.proofs.is_empty(),
+        RegistrationProof::TemporaryAccessPass => state.has(&[Factor::Both]),
+    }
+}
+
+/// Whom failures are counted for. A name that nobody has is counted as well, so that it cannot be told apart.
+pub fn subject(user: Option<&User>, named: &str) -> String {
+    user.map_or_else(|| crate::id::stable_guid(&users::name_key(named)), |user| user.user_id.to_string())
+}
+
+/// Opens a session with the first factor. `check` is what became of the password, compared before the transaction.
+pub fn begin(
+    tx: &mut Tx<'_>,
+    issuer: &Issuer,
+    caller: &Caller,
+    request: &SignInRequest,
+    check: &PasswordCheck,
+) -> Result<SessionView> {
+    let (actor, application) = sign_in_service(tx, caller)?;
+    if matches!(request.first_factor, FirstFactor::Asserted) {
+        access::allow(tx, &actor, Action::AssertFirstFactor, None)?;
+    }
+    let user = users::find(tx, &caller.tenant, &request.user)?;
+    let subject = subject(user.as_ref(), &request.user);
+    let attempt = Attempt { tenant: &caller.tenant, subject: &subject, user: user.as_ref() };
+    let shown = match &request.first_factor {
+        FirstFactor::Asserted => Some(Some(simple_proof(tx, Factor::Asserted, None, &[]))),
+        FirstFactor::Passkey => Some(None),
+        FirstFactor::Password(_) => by_password(tx, &attempt, check)?.map(Some),
+        FirstFactor::TemporaryAccessPass(code) => by_pass(tx, &attempt, code)?.map(Some),
+    };
+    let known = user.filter(|user| user.account_enabled);
+    let mut session = SessionRow {
+        tenant_id: caller.tenant.clone(),
+        session_id: SessionId::new(tx.guid()),
+        application_id: application,
+        user_id: known.as_ref().map(|user| user.user_id.clone()),
+        status: SessionStatus::MfaRequired,
+        state: String::new(),
+        created_at: tx.now(),
+        expires_at: tx.now().plus_minutes(SESSION_MINUTES),
+        completed_at: None,
+    };
+    let state = State {
+        password_must_change: known.is_some() && check.must_change,
+        proofs: shown.clone().flatten().into_iter().collect(),
+    };
+    session.state = serde_json::to_string(&state).map_err(Error::internal)?;
+    // Nobody by that name asks for a passkey like everybody else; all the rest is refused alike.
+    let is_refused = shown.is_none() || (known.is_none() && !matches!(request.first_factor, FirstFactor::Passkey));
+    if is_refused {
+        session.status = SessionStatus::Refused;
+    }
+    sessions::insert(tx, &session)?;
+    if is_refused {
+        log::record(tx, &actor, known.as_ref(), &session, &state, log::Result::WRONG_FIRST_FACTOR)?;
+        return view(tx, issuer, None, &session, &state);
+    }
+    settle(tx, &actor, known.as_ref(), &mut session, &state)?;
+    view(tx, issuer, known.as_ref(), &session, &state)
+}
+
+/// The application that runs sign-ins.
+fn sign_in_service(tx: &mut Tx<'_>, caller: &Caller) -> Result<(Actor, ApplicationId)> {
+    let actor = access::authorize(tx, caller, Action::RunSignIn, None)?;
+    match &actor.powers {
+        Powers::Application { id, .. } => {
+            let id = id.clone();
+            Ok((actor, id))
+        }
+        Powers::User { .. } | Powers::Operator => Err(Error::Denied {
+            area: Area::Directory,
+            inner: "applicationOnly",
+            message: "Sign-in sessions are run by applications with the permission SignIn.Verify.All.".into(),
+        }),
+    }
+}
+
+/// Somebody who tries to prove who he is.
+struct Attempt<'a> {
+    tenant: &'a crate::id::TenantId,
+    subject: &'a str,
+    user: Option<&'a User>,
+}
+
+fn simple_proof(tx: &Tx<'_>, factor: Factor, method_id: Option<MethodId>, amr: &[&str]) -> Proof {
+    Proof { factor, method_id, amr: amr.iter().map(|word| (*word).to_owned()).collect(), at: tx.now() }
+}
+
+fn by_password(tx: &mut Tx<'_>, attempt: &Attempt<'_>, check: &PasswordCheck) -> Result<Option<Proof>> {
+    throttle::check(tx, attempt.tenant, attempt.subject, GuessKind::Password)?;
+    let matches = match attempt.user {
+        Some(user) => check.matches && password::is_still(tx, user, check)?,
+        None => false,
+    };
+    if !matches {
+        throttle::failed(tx, attempt.tenant, attempt.subject, GuessKind::Password)?;
+        return Ok(None);
+    }
+    throttle::succeeded(tx, attempt.tenant, attempt.subject, GuessKind::Password)?;
+    Ok(Some(simple_proof(tx, Factor::Password, Some(MethodId::new(password::ID)), &["pwd"])))
+}
+
+fn by_pass(tx: &mut Tx<'_>, attempt: &Attempt<'_>, code: &SecretString) -> Result<Option<Proof>> {
+    throttle::check(tx, attempt.tenant, attempt.subject, GuessKind::TemporaryAccessPass)?;
+    if let Some(user) = attempt.user.filter(|user| user.account_enabled)
+        && let Some(method) =
+            proof::usable(tx, user)?.into_iter().find(|method| method.kind() == MethodKind::TemporaryAccessPass)
+        && let Method::TemporaryAccessPass(pass) = &method
+        && methods::temporary_access_pass::verify(tx, pass, code.expose_secret())? == Verdict::Proven
+    {
+        throttle::succeeded(tx, attempt.tenant, attempt.subject, GuessKind::TemporaryAccessPass)?;
+        return Ok(Some(simple_proof(tx, Factor::Both, Some(method.id()), proof::amr(&method))));
+    }
+    throttle::failed(tx, attempt.tenant, attempt.subject, GuessKind::TemporaryAccessPass)?;
+    Ok(None)
+}
+
+/// An open session of the calling application, with its user.
+struct Open {
+    actor: Actor,
+    session: SessionRow,
+    state: State,
+    /// None when nobody has the name: such a session looks like any other and accepts nothing.
+    user: Option<User>,
+}
+
+fn open(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<Open> {
+    let (actor, application) = sign_in_service(tx, caller)?;
+    let session = SessionId::parse(id).map(|id| sessions::find(tx, &caller.tenant, &id)).transpose()?.flatten();
+    let session = session
+        .filter(|session| session.application_id == application)
+        .ok_or_else(|| Error::method_not_found(id.chars().take(64).collect::<String>()))?;
+    let state = serde_json::from_str(&session.state).map_err(Error::internal)?;
+    let user = match &session.user_id {
+        Some(user) => users::find_by_id(tx, &caller.tenant, user, users::Presence::Present)?,
+        None => None,
+    };
+    // Deleted, disabled or signed out meanwhile: nothing that was proven before counts.
+    let user = user.filter(|user| user.account_enabled && user.sessions_valid_from <= session.created_at);
+    Ok(Open { actor, session, state, user })
+}
+
+/// Where the session stands. Changes nothing.
+pub fn get(tx: &mut Tx<'_>, issuer: &Issuer, caller: &Caller, id: &str) -> Result<SessionView> {
+    let Open { mut session, state, user, .. } = open(tx, caller, id)?;
+    if session.user_id.is_some() && user.is_none() {
+        session.status = SessionStatus::Refused;
+    }
+    view(tx, issuer, user.as_ref(), &session, &state)
+}
+
+/// Asks the user for a method: sends a code or a push, or returns WebAuthn's request options. Without a method it
+/// asks for any passkey.
+pub fn challenge(tx: &mut Tx<'_>, caller: &Caller, id: &str, method: Option<&str>) -> Result<Prompt> {
+    let Open { session, state, user, .. } = open(tx, caller, id)?;
+    check_waits(&session)?;
+    let Some(method) = method else { return methods::fido2::challenge(tx, user.as_ref(), &session.session_id) };
+    let user = user.ok_or_else(|| Error::method_not_found(method))?;
+    let method = choose(tx, &user, &session, &state, method)?;
+    if let Some(kind) = proof::guess_kind(method.kind()) {
+        throttle::check(tx, &session.tenant_id, user.user_id.as_str(), kind)?;
+    }
+    proof::challenge(tx, &user, &method, &session.session_id)
+}
+
+/// Checks a proof, and moves the session on.
+pub fn verify(
+    tx: &mut Tx<'_>,
+    issuer: &Issuer,
+    caller: &Caller,
+    id: &str,
+    method: Option<&str>,
+    evidence: &Evidence,
+) -> Result<Verified> {
+    let Open { actor, mut session, mut state, user } = open(tx, caller, id)?;
+    check_waits(&session)?;
+    let method = match (method, evidence) {
+        (Some(method), _) => method,
+        // A passkey says itself which it is.
+        (None, Evidence::PublicKeyCredential(credential)) => methods::fido2::method_id(credential)?,
+        (None, Evidence::Code(_)) => return Err(Error::invalid("methodId", "Say which method is proven.")),
+    };
+    let user = user.ok_or_else(|| Error::method_not_found(method))?;
+    let method = choose(tx, &user, &session, &state, method)?;
+    let kind = proof::guess_kind(method.kind());
+    if let Some(kind) = kind {
+        throttle::check(tx, &session.tenant_id, user.user_id.as_str(), kind)?;
+    }
+    match proof::verify(tx, &user, &method, &session.session_id, evidence)? {
+        Verdict::Refused(message) => {
+            if let Some(kind) = kind {
+                throttle::failed(tx, &session.tenant_id, user.user_id.as_str(), kind)?;
+            }
+            log::record(tx, &actor, Some(&user), &session, &state, log::Result::WRONG_SECOND_FACTOR)?;
+            Ok(Verified::Refused { message: message.into() })
+        }
+        Verdict::Proven => {
+            if let Some(kind) = kind {
+                throttle::succeeded(tx, &session.tenant_id, user.user_id.as_str(), kind)?;
+            }
+            prove(tx, &actor, &user, &mut session, &mut state, &method)?;
+            view(tx, issuer, Some(&user), &session, &state).map(Verified::Session)
+        }
+    }
+}
+
+/// Adds the proof by a method to a session, and moves the session on. The answer of an app comes here as well.
+pub fn prove(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    user: &User,
+    session: &mut SessionRow,
+    state: &mut State,
+    method: &Method,
+) -> Result<()> {
+    let factor = match method.kind() {
+        MethodKind::Fido2 | MethodKind::TemporaryAccessPass => Factor::Both,
+        MethodKind::Password
+        | MethodKind::Phone
+        | MethodKind::Email
+        | MethodKind::MicrosoftAuthenticator
+        | MethodKind::SoftwareOath
+        | MethodKind::HardwareOath => Factor::Possession,
+    };
+    state.proofs.push(simple_proof(tx, factor, Some(method.id()), proof::amr(method)));
+    settle(tx, actor, Some(user), session, state)
+}
+
+/// Only a session that waits for a proof takes one.
+fn check_waits(session: &SessionRow) -> Result<()> {
+    match session.status {
+        SessionStatus::MfaRequired | SessionStatus::RegistrationRequired => Ok(()),
+        SessionStatus::PasswordChangeRequired | SessionStatus::Completed | SessionStatus::Refused => {
+            let message = format!("The session is {}; open a new one.", session.status);
+            Err(Error::conflict(message))
+        }
+    }
+}
+
+/// The method that the caller chose among those that may be proven next.
+fn choose(tx: &mut Tx<'_>, user: &User, session: &SessionRow, state: &State, id: &str) -> Result<Method> {
+    let mut candidates = candidates(tx, user, session, state)?;
+    let at = candidates.iter().position(|method| method.id().as_str() == id);
+    let at = at.ok_or_else(|| Error::method_not_found(id.chars().take(256).collect::<String>()))?;
+    Ok(candidates.swap_remove(at))
+}
+
+/// What may be proven next. Before a registration: what opens it. After the password: every second factor. A session
+/// that waits for a passkey as both factors takes nothing else.
+fn candidates(tx: &mut Tx<'_>, user: &User, session: &SessionRow, state: &State) -> Result<Vec<Method>> {
+    let mut usable = proof::usable(tx, user)?;
+    let proves_both = |method: &Method| matches!(method.kind(), MethodKind::Fido2 | MethodKind::TemporaryAccessPass);
+    match session.status {
+        SessionStatus::MfaRequired if state.proofs.is_empty() => usable.retain(proves_both),
+        SessionStatus::MfaRequired => {}
+        SessionStatus::RegistrationRequired if !state.has(&[Factor::Both]) => usable.retain(proves_both),
+        SessionStatus::RegistrationRequired
+        | SessionStatus::PasswordChangeRequired
+        | SessionStatus::Completed
+        | SessionStatus::Refused => usable.clear(),
+    }
+    Ok(usable)
+}
+
+/// Where the session stands now, by all that is known in this transaction.
+fn evaluate(tx: &mut Tx<'_>, user: &User, state: &State) -> Result<SessionStatus> {
+    let standing = Standing::of(tx, user)?;
+    let usable = proof::usable(tx, user)?;
+    Ok(next(Facts {
+        registration_demanded: standing.requirements.registration_required_at.is_some() && !standing.is_opted_out,
+        mfa_required: standing.is_mfa_required,
+        has_method: usable.iter().any(|method| method.kind() != MethodKind::TemporaryAccessPass),
+        first_factor: state.has(&[Factor::Password, Factor::Asserted, Factor::Both]),
+        second_factor: state.has(&[Factor::Possession, Factor::Both]),
+        password_must_change: state.password_must_change,
+    }))
+}
+
+/// Stores what was proven and where that leads, and logs an end.
+fn settle(tx: &mut Tx<'_>, actor: &Actor, user: Option<&User>, session: &mut SessionRow, state: &State) -> Result<()> {
+    if let Some(user) = user {
+        session.status = evaluate(tx, user, state)?;
+    }
+    session.state = serde_json::to_string(state).map_err(Error::internal)?;
+    if session.status == SessionStatus::Completed {
+        session.completed_at = Some(tx.now());
+    }
+    sessions::update(tx, session)?;
+    match session.status {
+        SessionStatus::Completed => log::record(tx, actor, user, session, state, log::Result::SUCCESS),
+        SessionStatus::RegistrationRequired => {
+            log::record(tx, actor, user, session, state, log::Result::REGISTRATION_REQUIRED)
+        }
+        SessionStatus::MfaRequired | SessionStatus::PasswordChangeRequired | SessionStatus::Refused => Ok(()),
+    }
+}
+
+fn view(
+    tx: &mut Tx<'_>,
+    issuer: &Issuer,
+    user: Option<&User>,
+    session: &SessionRow,
+    state: &State,
+) -> Result<SessionView> {
+    let mut view = SessionView {
+        id: session.session_id.clone(),
+        status: session.status,
+        methods: vec![],
+        registration_token: None,
+        outcome_token: None,
+        expires_at: session.expires_at,
+    };
+    let Some(user) = user else { return Ok(view) };
+    match (session.status, session.completed_at) {
+        (SessionStatus::RegistrationRequired, _) => {
+            if opens_registration(methods::requirements::registration_proof(tx, user)?, state) {
+                view.registration_token = Some(issuer.for_registration(tx, user, session)?.expose_secret().into());
+            }
+        }
+        (SessionStatus::Completed, Some(completed_at)) => {
+            let outcome = Outcome { session, amr: state.amr(), completed_at };
+            view.outcome_token = Some(issuer.for_outcome(tx, user, &outcome)?.expose_secret().into());
+        }
+        _ => {}
+    }
+    // Before anything is proven, what a user has is nobody's business.
+    if !state.proofs.is_empty() {
+        let candidates = candidates(tx, user, session, state)?;
+        view.methods = preferences::in_order(tx, user, candidates)?;
+    }
+    Ok(view)
+}

@@ -1,0 +1,83 @@
+//! Sign-in sessions: one attempt of a user to prove an identity, open to every replica.
+
+use diesel::prelude::*;
+
+use super::{Tx, schema::sign_in_sessions as sessions};
+use crate::{
+    clock::Timestamp,
+    error::Result,
+    id::{ApplicationId, SessionId, TenantId, UserId},
+    words,
+};
+
+words! {
+    /// Where a session stands.
+    pub enum SessionStatus {
+        /// A second factor is missing.
+        MfaRequired = "mfaRequired",
+        /// The user must register a method first.
+        RegistrationRequired = "registrationRequired",
+        /// All is proven, but the password must be replaced first.
+        PasswordChangeRequired = "passwordChangeRequired",
+        Completed = "completed",
+        /// Ended without success: a wrong first factor, or the user's methods were reset.
+        Refused = "refused",
+    }
+}
+
+#[derive(Debug, Clone, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = sessions, treat_none_as_null = true)]
+pub struct SessionRow {
+    pub tenant_id: TenantId,
+    pub session_id: SessionId,
+    /// The sign-in service that opened it; nobody else sees it.
+    pub application_id: ApplicationId,
+    /// None when nobody has the name that was given.
+    pub user_id: Option<UserId>,
+    pub status: SessionStatus,
+    /// JSON of what was proven so far (`sign_in.rs`).
+    pub state: String,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub completed_at: Option<Timestamp>,
+}
+
+pub fn insert(tx: &mut Tx<'_>, session: &SessionRow) -> Result<()> {
+    diesel::insert_into(sessions::table).values(session).execute(tx.conn)?;
+    Ok(())
+}
+
+/// Writes the session back.
+pub fn update(tx: &mut Tx<'_>, session: &SessionRow) -> Result<()> {
+    diesel::update(sessions::table.find((&session.tenant_id, &session.session_id))).set(session).execute(tx.conn)?;
+    Ok(())
+}
+
+/// The session, unless it has expired.
+pub fn find(tx: &mut Tx<'_>, tenant: &TenantId, id: &SessionId) -> Result<Option<SessionRow>> {
+    let query = sessions::table.find((tenant, id)).filter(sessions::expires_at.gt(tx.now));
+    Ok(query.select(SessionRow::as_select()).first(tx.conn).optional()?)
+}
+
+/// Moves all sessions of a user that stand at `from` to `to`.
+pub fn move_all(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    user: &UserId,
+    from: SessionStatus,
+    to: SessionStatus,
+) -> Result<usize> {
+    let of_user = sessions::table.filter(sessions::tenant_id.eq(tenant)).filter(sessions::user_id.eq(user));
+    Ok(diesel::update(of_user.filter(sessions::status.eq(from))).set(sessions::status.eq(to)).execute(tx.conn)?)
+}
+
+/// Ends every session of a user, also the completed ones: none of them shows an outcome any more.
+pub fn refuse_all(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<()> {
+    let of_user = sessions::table.filter(sessions::tenant_id.eq(tenant)).filter(sessions::user_id.eq(user));
+    diesel::update(of_user).set(sessions::status.eq(SessionStatus::Refused)).execute(tx.conn)?;
+    Ok(())
+}
+
+pub fn purge_expired(tx: &mut Tx<'_>) -> Result<usize> {
+    Ok(diesel::delete(sessions::table.filter(sessions::expires_at.le(tx.now))).execute(tx.conn)?)
+}

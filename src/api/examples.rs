@@ -5,7 +5,7 @@ use crate::{
     demo,
     directory::role_assignments,
     id::UserId,
-    methods::{email, password, phone::PhoneType},
+    methods::{email, password, phone::PhoneType, policy::ConfigurationId},
     roles::Role,
 };
 
@@ -37,6 +37,11 @@ pub fn purgeable_user() -> String {
 /// A user who may be deleted.
 pub fn leaver() -> String {
     demo::LEAVER.into()
+}
+
+/// A configuration of the authentication methods policy.
+pub fn configuration() -> String {
+    ConfigurationId::TemporaryAccessPass.as_str().into()
 }
 
 pub fn password() -> String {

@@ -10,6 +10,7 @@ mod odata;
 pub mod problem;
 mod strict_json;
 
+mod authentication_methods_policy;
 mod deleted_items;
 mod directory_audits;
 mod email;
@@ -110,7 +111,7 @@ fn all(app: &App) -> impl OpenApi + use<> {
         (hardware_oath::HardwareOathApi(app()), hardware_oath_devices::HardwareOathDevicesApi(app())),
         (users::UsersApi(app()), deleted_items::DeletedItemsApi(app()), role_management::RoleManagementApi(app())),
         organization::OrganizationApi(app()),
-        policies::PoliciesApi(app()),
+        (policies::PoliciesApi(app()), authentication_methods_policy::AuthenticationMethodsPolicyApi(app())),
         directory_audits::DirectoryAuditsApi(app()),
         tokens::TokensApi(app()),
     )

@@ -74,7 +74,7 @@ pub fn usable(tx: &mut Tx<'_>, user: &User) -> Result<Vec<Method>> {
             && method.is_complete()
             && policy.allows(&user.user_id, method)
             && match method {
-                Method::TemporaryAccessPass(pass) => temporary_access_pass::view(pass, now).is_usable,
+                Method::TemporaryAccessPass(pass) => temporary_access_pass::is_live(pass, now),
                 Method::Password(_)
                 | Method::Phone(_)
                 | Method::Email(_)

@@ -471,7 +471,12 @@ pub fn allow(tx: &mut Tx<'_>, actor: &Actor, action: Action, target: Option<&Use
             if !roles.iter().any(|role| rule.roles.contains(role)) {
                 let names: Vec<_> = rule.roles.iter().map(|role| role.display_name()).collect();
                 let message = match names.join(", ") {
-                    none if none.is_empty() => "No role allows this.".into(),
+                    none if none.is_empty() => {
+                        format!(
+                            "No directory role allows this; it takes an application with {}.",
+                            rule.permissions.join(" or ")
+                        )
+                    }
                     names => format!("One of these roles is needed: {names}."),
                 };
                 return denied("missingRole", message);

@@ -24,6 +24,16 @@ pub fn sign_in_session() -> String {
     demo::id("signInSession")
 }
 
+/// A session of the example user's in which all is proven, and the password must be changed.
+pub fn password_change_session() -> String {
+    demo::id("signInSession passwordChange")
+}
+
+/// A password reset of the example user's that is done.
+pub fn operation() -> String {
+    demo::id("operation")
+}
+
 /// A user who was deleted and can be restored.
 pub fn deleted_user() -> String {
     demo::id("deleted user")

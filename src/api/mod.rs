@@ -20,6 +20,7 @@ mod hardware_oath_devices;
 mod me;
 mod methods;
 mod microsoft_authenticator;
+mod operations;
 mod organization;
 mod password;
 mod phone;
@@ -32,6 +33,7 @@ mod sign_in_sessions;
 mod software_oath;
 mod temporary_access_pass;
 mod tokens;
+mod unlock;
 mod user_bodies;
 mod user_view;
 mod users;
@@ -106,6 +108,7 @@ fn all(app: &App) -> impl OpenApi + use<> {
             temporary_access_pass::TemporaryAccessPassApi(app()),
             preferences::PreferencesApi(app()),
             requirements::RequirementsApi(app()),
+            (operations::OperationsApi(app()), unlock::UnlockApi(app())),
         ),
         sign_in_sessions::SignInSessionsApi(app()),
         (hardware_oath::HardwareOathApi(app()), hardware_oath_devices::HardwareOathDevicesApi(app())),

@@ -3,6 +3,7 @@
 //! Seeded once; a second start finds it and only prints it again. All ids are the same on every machine, so that the
 //! examples in the API's document can name them. Tenants are marked as demo.
 
+mod passwords;
 mod people;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -79,7 +80,8 @@ pub async fn seed(app: &App) -> Result<Demo> {
     let (tenant, application, secret) = (example.clone(), client_id.clone(), client_secret.clone());
     let write = move |tx: &mut Tx<'_>| {
         seed_application(tx, &tenant, &application, &secret)?;
-        seed_session(tx, &tenant, &application)
+        seed_session(tx, &tenant, &application)?;
+        passwords::seed(tx, &tenant, &application)
     };
     app.store.write(&example, write).await?;
     Ok(Demo { tenant_id: example, client_id, client_secret })

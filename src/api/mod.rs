@@ -26,6 +26,7 @@ mod password;
 mod phone;
 mod policies;
 mod preferences;
+mod reports;
 mod requirements;
 mod reset;
 mod role_management;
@@ -75,6 +76,8 @@ enum Tag {
     /// Who did what to whom, from where.
     #[oai(rename = "Audit logs")]
     Audit,
+    /// Who has registered what.
+    Reports,
     /// Access tokens and how to verify them.
     Tokens,
 }
@@ -90,6 +93,7 @@ const TAGS: &[&str] = &[
     "Organization",
     "Policies",
     "Audit logs",
+    "Reports",
     "Tokens",
 ];
 
@@ -116,6 +120,7 @@ fn all(app: &App) -> impl OpenApi + use<> {
         organization::OrganizationApi(app()),
         (policies::PoliciesApi(app()), authentication_methods_policy::AuthenticationMethodsPolicyApi(app())),
         directory_audits::DirectoryAuditsApi(app()),
+        reports::ReportsApi(app()),
         tokens::TokensApi(app()),
     )
 }

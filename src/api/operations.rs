@@ -53,8 +53,7 @@ impl OperationsApi {
     ) -> Result<Json<Entity<OperationView>>, Problem> {
         refuse_other_options(&info, &[])?;
         let found = self.0.read(guard.0, move |tx, caller| change::operation(tx, caller, &user, &id)).await?;
-        let context =
-            self.0.context(&info, &authentication_context(found.user_id.as_str(), "operations/$entity"));
+        let context = self.0.context(&info, &authentication_context(found.user_id.as_str(), "operations/$entity"));
         let view = OperationView {
             id: found.operation_id.into_string(),
             created_date_time: found.created_at.to_iso(),

@@ -115,8 +115,7 @@ impl TemporaryAccessPassApi {
         user: Path<String>,
     ) -> Result<Json<Page<TemporaryAccessPassView>>, Problem> {
         refuse_other_options(&info, &[])?;
-        let passes =
-            self.0.read(guard.0, move |tx, caller| temporary_access_pass::list(tx, caller, &user)).await?;
+        let passes = self.0.read(guard.0, move |tx, caller| temporary_access_pass::list(tx, caller, &user)).await?;
         Ok(page(&self.0, &info, passes, COLLECTION))
     }
 
@@ -173,8 +172,7 @@ impl TemporaryAccessPassApi {
         id: Path<String>,
     ) -> Result<Json<Entity<TemporaryAccessPassView>>, Problem> {
         refuse_other_options(&info, &[])?;
-        let pass =
-            self.0.read(guard.0, move |tx, caller| temporary_access_pass::get(tx, caller, &user, &id)).await?;
+        let pass = self.0.read(guard.0, move |tx, caller| temporary_access_pass::get(tx, caller, &user, &id)).await?;
         Ok(entity(&self.0, &info, pass, COLLECTION))
     }
 

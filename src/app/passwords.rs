@@ -76,9 +76,8 @@ impl App {
     ) -> Result<PasswordReset> {
         let attempt = Attempt::on_user(Activity::RESET_PASSWORD, &user);
         let (named, method) = (user.clone(), id.clone());
-        let names = self
-            .ask(&caller, &attempt, move |tx, caller| change::before_reset(tx, caller, &named, &method))
-            .await?;
+        let names =
+            self.ask(&caller, &attempt, move |tx, caller| change::before_reset(tx, caller, &named, &method)).await?;
         let generated = new.is_none().then(|| change::generate(&self.store.context().entropy));
         let Some(password) = new.or_else(|| generated.clone()) else {
             return Err(Error::internal("a password is given or made"));
@@ -100,8 +99,7 @@ impl App {
     ) -> Result<Changed> {
         let attempt = Attempt::on_user(Activity::CHANGE_PASSWORD, &user);
         let named = user.clone();
-        let ahead =
-            self.ask(&caller, &attempt, move |tx, caller| change::before_change(tx, caller, &named)).await?;
+        let ahead = self.ask(&caller, &attempt, move |tx, caller| change::before_change(tx, caller, &named)).await?;
         rules::check(NEW_PASSWORD, new.expose_secret(), &ahead.names)?;
         let entropy = self.store.context().entropy.clone();
         let slow = move || {
@@ -109,9 +107,8 @@ impl App {
             Ok::<_, Error>((current, prepare(&entropy, &ahead, &new)?))
         };
         let (current, new) = self.in_turn(slow).await??;
-        let write = move |tx: &mut crate::store::Tx<'_>, caller: &Caller| {
-            change::change_own(tx, caller, &user, &current, &new)
-        };
+        let write =
+            move |tx: &mut crate::store::Tx<'_>, caller: &Caller| change::change_own(tx, caller, &user, &current, &new);
         self.write(caller, attempt, write).await
     }
 
@@ -124,9 +121,8 @@ impl App {
     ) -> Result<SessionView> {
         let attempt = Attempt::new(Activity::CONTINUE_SIGN_IN);
         let id = session.clone();
-        let before = move |tx: &mut crate::store::Tx<'_>, caller: &Caller| {
-            sign_in::password_change::before(tx, caller, &id)
-        };
+        let before =
+            move |tx: &mut crate::store::Tx<'_>, caller: &Caller| sign_in::password_change::before(tx, caller, &id);
         let ahead = self.ask(&caller, &attempt, before).await?;
         rules::check(NEW_PASSWORD, new.expose_secret(), &ahead.names)?;
         let entropy = self.store.context().entropy.clone();

@@ -87,9 +87,7 @@ impl SystemPreferred {
 
     fn fits(self, method: &Method, now: Timestamp) -> bool {
         match (self, method) {
-            (Self::TemporaryAccessPass, Method::TemporaryAccessPass(pass)) => {
-                temporary_access_pass::is_live(pass, now)
-            }
+            (Self::TemporaryAccessPass, Method::TemporaryAccessPass(pass)) => temporary_access_pass::is_live(pass, now),
             (Self::Fido2, Method::Fido2(_)) => method.is_complete(),
             (Self::Choosable(preferred), _) => preferred.fits(method),
             (Self::TemporaryAccessPass | Self::Fido2, _) => false,

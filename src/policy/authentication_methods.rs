@@ -125,12 +125,7 @@ pub fn update(tx: &mut Tx<'_>, caller: &Caller, change: &PolicyChange) -> Result
     read(tx, &caller.tenant)
 }
 
-pub fn update_configuration(
-    tx: &mut Tx<'_>,
-    caller: &Caller,
-    id: &str,
-    change: &ConfigurationChange,
-) -> Result<()> {
+pub fn update_configuration(tx: &mut Tx<'_>, caller: &Caller, id: &str, change: &ConfigurationChange) -> Result<()> {
     let actor = access::authorize(tx, caller, Action::WriteAuthenticationPolicy, None)?;
     let id = find(id)?;
     let before = MethodsPolicy::of(tx, &caller.tenant)?;
@@ -354,7 +349,10 @@ fn check_extras(name: &str, configuration: Option<ConfigurationId>, target: &Tar
         return Err(Error::invalid(target, "Only the targets of MicrosoftAuthenticator have an authenticationMode."));
     }
     if mode != AuthenticationMode::Push {
-        return Err(Error::invalid(target, "The authenticationMode is push: an app confirms, it replaces no password."));
+        return Err(Error::invalid(
+            target,
+            "The authenticationMode is push: an app confirms, it replaces no password.",
+        ));
     }
     Ok(())
 }

@@ -27,13 +27,7 @@ pub fn before(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<Ahead> {
 
 /// Replaces the password of a session where all else is proven, and completes the session. Every other session of the
 /// user ends, and so does what older ones led to.
-pub fn change(
-    tx: &mut Tx<'_>,
-    issuer: &Issuer,
-    caller: &Caller,
-    id: &str,
-    new: &Prepared,
-) -> Result<SessionView> {
+pub fn change(tx: &mut Tx<'_>, issuer: &Issuer, caller: &Caller, id: &str, new: &Prepared) -> Result<SessionView> {
     let Open { actor, mut session, mut state, user } = open(tx, caller, id)?;
     if session.status != SessionStatus::PasswordChangeRequired {
         let message = format!("The session is {}; no password is to be changed in it now.", session.status);

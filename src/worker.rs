@@ -1,12 +1,14 @@
-//! Clean-up that no request waits for: answers of idempotency keys after 24 hours, registrations that nobody finished.
+//! Clean-up that no request waits for: answers of idempotency keys after 24 hours, registrations that nobody finished,
+//! the sign-in log after 30 days.
 //!
-//! Expired rows are invisible already, so it does not matter when, how often, or on how many replicas this runs.
+//! Nobody waits for expired rows to go, so it does not matter when, how often, or on how many replicas this runs.
 
 use std::time::Duration;
 
 use crate::{
     error::Result,
     id::TenantId,
+    sign_in::log,
     store::{Store, challenges, idempotency, methods, sessions},
 };
 
@@ -20,6 +22,7 @@ pub struct Removed {
     pub registrations: usize,
     pub sessions: usize,
     pub challenges: usize,
+    pub sign_ins: usize,
 }
 
 /// One round.
@@ -32,6 +35,7 @@ pub async fn run_once(store: &Store) -> Result<Removed> {
             registrations: methods::purge_unfinished(tx)?,
             sessions: sessions::purge_expired(tx)?,
             challenges: challenges::purge_expired(tx)?,
+            sign_ins: log::purge(tx)?,
         })
     };
     store.write(&nobody, clean).await

@@ -28,6 +28,7 @@ mod requirements;
 mod reset;
 mod role_management;
 mod sign_in_sessions;
+mod sign_ins;
 mod software_oath;
 mod temporary_access_pass;
 mod tokens;
@@ -69,7 +70,7 @@ enum Tag {
     Organization,
     /// What applies to the whole tenant.
     Policies,
-    /// Who did what to whom, from where.
+    /// Who did what to whom, from where; and who signed in.
     #[oai(rename = "Audit logs")]
     Audit,
     /// Access tokens and how to verify them.
@@ -111,7 +112,7 @@ fn all(app: &App) -> impl OpenApi + use<> {
         (users::UsersApi(app()), deleted_items::DeletedItemsApi(app()), role_management::RoleManagementApi(app())),
         organization::OrganizationApi(app()),
         policies::PoliciesApi(app()),
-        directory_audits::DirectoryAuditsApi(app()),
+        (directory_audits::DirectoryAuditsApi(app()), sign_ins::SignInsApi(app())),
         tokens::TokensApi(app()),
     )
 }

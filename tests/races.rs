@@ -41,7 +41,7 @@ const RACES: &[Race] = &[
         prepare: |world, user| {
             Box::pin(async move {
                 let (method, token) = world.add_software_token(&user).await;
-                let session = world.begin(&user).await;
+                let session = world.begin(&user, 1).await.remove(0);
                 let proof = json!({"methodId": method, "verificationCode": token.next_code()});
                 world.sixteen(|n| world.verify(n, &session, &proof))
             })
@@ -53,7 +53,7 @@ const RACES: &[Race] = &[
         prepare: |world, user| {
             Box::pin(async move {
                 let (method, token) = world.add_software_token(&user).await;
-                let sessions = world.begin_sixteen(&user).await;
+                let sessions = world.begin(&user, AT_ONCE).await;
                 let proof = json!({"methodId": method, "verificationCode": token.next_code()});
                 world.sixteen(|n| world.verify(n, &sessions[n], &proof))
             })
@@ -65,7 +65,7 @@ const RACES: &[Race] = &[
         prepare: |world, user| {
             Box::pin(async move {
                 let (method, token) = world.add_hardware_token(&user).await;
-                let sessions = world.begin_sixteen(&user).await;
+                let sessions = world.begin(&user, AT_ONCE).await;
                 let proof = json!({"methodId": method, "verificationCode": token.next_code()});
                 world.sixteen(|n| world.verify(n, &sessions[n], &proof))
             })
@@ -181,20 +181,16 @@ impl World {
         Answer::of(self.request(0, path, &body)).await
     }
 
-    /// A session that waits for a second factor; its id.
-    async fn begin(&self, user: &User) -> String {
+    /// Sessions that wait for a second factor; their ids.
+    async fn begin(&self, user: &User, count: usize) -> Vec<String> {
         let body = json!({"userPrincipalName": user.name, "firstFactor": {"type": "asserted"}});
-        let session = self.post("/v1.0/signInSessions", body).await.expect(201).json;
-        assert_eq!(session["status"], "mfaRequired", "{session}");
-        session["id"].as_str().unwrap().to_owned()
-    }
-
-    async fn begin_sixteen(&self, user: &User) -> Vec<String> {
-        let mut sessions = vec![];
-        for _ in 0..AT_ONCE {
-            sessions.push(self.begin(user).await);
-        }
-        sessions
+        let requests = (0..count).map(|n| self.request(n, "/v1.0/signInSessions", &body));
+        let sessions = at_once(requests.collect()).await.into_iter().map(|answer| {
+            let session = answer.expect(201).json;
+            assert_eq!(session["status"], "mfaRequired", "{session}");
+            session["id"].as_str().unwrap().to_owned()
+        });
+        sessions.collect()
     }
 
     fn verify(&self, n: usize, session: &str, proof: &Value) -> RequestBuilder {

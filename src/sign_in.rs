@@ -46,6 +46,17 @@ pub enum FirstFactor {
     Passkey,
 }
 
+impl FirstFactor {
+    fn kind(&self) -> Option<MethodKind> {
+        match self {
+            Self::Password(_) => Some(MethodKind::Password),
+            Self::TemporaryAccessPass(_) => Some(MethodKind::TemporaryAccessPass),
+            Self::Passkey => Some(MethodKind::Fido2),
+            Self::Asserted => None,
+        }
+    }
+}
+
 /// Who wants to sign in.
 #[derive(Clone)]
 pub struct SignInRequest {
@@ -69,6 +80,12 @@ pub struct State {
 pub struct Proof {
     pub factor: Factor,
     pub method_id: Option<MethodId>,
+    /// None when the application vouched for the user.
+    #[serde(default)]
+    pub kind: Option<MethodKind>,
+    /// What the user recognizes the method by; masked.
+    #[serde(default)]
+    pub label: Option<String>,
     /// RFC 8176 words.
     pub amr: Vec<String>,
     pub at: Timestamp,
@@ -84,6 +101,23 @@ pub enum Factor {
     Possession,
     /// A passkey with user verification, or a temporary access pass: both factors at once.
     Both,
+}
+
+impl Proof {
+    pub fn new(at: Timestamp, factor: Factor, amr: &[&str]) -> Self {
+        let amr = amr.iter().map(|word| (*word).to_owned()).collect();
+        Self { factor, method_id: None, kind: None, label: None, amr, at }
+    }
+
+    pub fn by_password(at: Timestamp) -> Self {
+        let (method_id, kind) = (Some(MethodId::new(password::ID)), Some(MethodKind::Password));
+        Self { method_id, kind, ..Self::new(at, Factor::Password, &["pwd"]) }
+    }
+
+    fn by(at: Timestamp, factor: Factor, method: &Method) -> Self {
+        let (method_id, kind, label) = (Some(method.id()), Some(method.kind()), Some(method.label()));
+        Self { method_id, kind, label, ..Self::new(at, factor, proof::amr(method)) }
+    }
 }
 
 impl State {
@@ -195,7 +229,7 @@ pub fn begin(
     let subject = subject(user.as_ref(), &request.user);
     let attempt = Attempt { tenant: &caller.tenant, subject: &subject, user: user.as_ref() };
     let shown = match &request.first_factor {
-        FirstFactor::Asserted => Some(Some(simple_proof(tx, Factor::Asserted, None, &[]))),
+        FirstFactor::Asserted => Some(Some(Proof::new(tx.now(), Factor::Asserted, &[]))),
         FirstFactor::Passkey => Some(None),
         FirstFactor::Password(_) => by_password(tx, &attempt, check)?.map(Some),
         FirstFactor::TemporaryAccessPass(code) => by_pass(tx, &attempt, code)?.map(Some),
@@ -224,7 +258,8 @@ pub fn begin(
     }
     sessions::insert(tx, &session)?;
     if is_refused {
-        log::record(tx, &actor, known.as_ref(), &session, &state, log::Result::WRONG_FIRST_FACTOR)?;
+        let wrong = log::Result::WRONG_FIRST_FACTOR.by_kind(request.first_factor.kind());
+        log::record(tx, &actor, known.as_ref(), &session, &state, wrong)?;
         return view(tx, issuer, None, &session, &state);
     }
     settle(tx, &actor, known.as_ref(), &mut session, &state)?;
@@ -254,10 +289,6 @@ struct Attempt<'a> {
     user: Option<&'a User>,
 }
 
-fn simple_proof(tx: &Tx<'_>, factor: Factor, method_id: Option<MethodId>, amr: &[&str]) -> Proof {
-    Proof { factor, method_id, amr: amr.iter().map(|word| (*word).to_owned()).collect(), at: tx.now() }
-}
-
 fn by_password(tx: &mut Tx<'_>, attempt: &Attempt<'_>, check: &PasswordCheck) -> Result<Option<Proof>> {
     throttle::check(tx, attempt.tenant, attempt.subject, GuessKind::Password)?;
     let matches = match attempt.user {
@@ -269,7 +300,7 @@ fn by_password(tx: &mut Tx<'_>, attempt: &Attempt<'_>, check: &PasswordCheck) ->
         return Ok(None);
     }
     throttle::succeeded(tx, attempt.tenant, attempt.subject, GuessKind::Password)?;
-    Ok(Some(simple_proof(tx, Factor::Password, Some(MethodId::new(password::ID)), &["pwd"])))
+    Ok(Some(Proof::by_password(tx.now())))
 }
 
 fn by_pass(tx: &mut Tx<'_>, attempt: &Attempt<'_>, code: &SecretString) -> Result<Option<Proof>> {
@@ -281,7 +312,7 @@ fn by_pass(tx: &mut Tx<'_>, attempt: &Attempt<'_>, code: &SecretString) -> Resul
         && methods::temporary_access_pass::verify(tx, pass, code.expose_secret())? == Verdict::Proven
     {
         throttle::succeeded(tx, attempt.tenant, attempt.subject, GuessKind::TemporaryAccessPass)?;
-        return Ok(Some(simple_proof(tx, Factor::Both, Some(method.id()), proof::amr(&method))));
+        return Ok(Some(Proof::by(tx.now(), Factor::Both, &method)));
     }
     throttle::failed(tx, attempt.tenant, attempt.subject, GuessKind::TemporaryAccessPass)?;
     Ok(None)
@@ -363,7 +394,8 @@ pub fn verify(
             if let Some(kind) = kind {
                 throttle::failed(tx, &session.tenant_id, user.user_id.as_str(), kind)?;
             }
-            log::record(tx, &actor, Some(&user), &session, &state, log::Result::WRONG_SECOND_FACTOR)?;
+            let wrong = log::Result::WRONG_SECOND_FACTOR.by(&method);
+            log::record(tx, &actor, Some(&user), &session, &state, wrong)?;
             Ok(Verified::Refused { message: message.into() })
         }
         Verdict::Proven => {
@@ -394,7 +426,7 @@ pub fn prove(
         | MethodKind::SoftwareOath
         | MethodKind::HardwareOath => Factor::Possession,
     };
-    state.proofs.push(simple_proof(tx, factor, Some(method.id()), proof::amr(method)));
+    state.proofs.push(Proof::by(tx.now(), factor, method));
     settle(tx, actor, Some(user), session, state)
 }
 

@@ -122,5 +122,8 @@ CREATE INDEX sign_ins_by_time ON sign_ins (tenant_id, created_at, sign_in_id);
 CREATE INDEX sign_ins_by_user ON sign_ins (tenant_id, user_id, created_at, sign_in_id);
 CREATE INDEX sign_ins_by_name ON sign_ins (tenant_id, lower(user_principal_name), created_at, sign_in_id);
 CREATE INDEX sign_ins_by_application ON sign_ins (tenant_id, application_id, created_at, sign_in_id);
+CREATE INDEX sign_ins_by_application_name ON sign_ins (tenant_id, application_display_name, created_at, sign_in_id);
+CREATE INDEX sign_ins_by_address ON sign_ins (tenant_id, ip_address, created_at, sign_in_id);
 CREATE INDEX sign_ins_by_error ON sign_ins (tenant_id, error_code, created_at, sign_in_id);
 CREATE INDEX sign_ins_by_correlation ON sign_ins (tenant_id, correlation_id, created_at, sign_in_id);
+CREATE INDEX sign_ins_by_age ON sign_ins (created_at);

@@ -31,6 +31,7 @@ mod requirements;
 mod reset;
 mod role_management;
 mod sign_in_sessions;
+mod sign_ins;
 mod software_oath;
 mod temporary_access_pass;
 mod tokens;
@@ -73,7 +74,7 @@ enum Tag {
     Organization,
     /// What applies to the whole tenant.
     Policies,
-    /// Who did what to whom, from where.
+    /// Who did what to whom, from where; and who signed in.
     #[oai(rename = "Audit logs")]
     Audit,
     /// Who has registered what.
@@ -119,8 +120,8 @@ fn all(app: &App) -> impl OpenApi + use<> {
         (users::UsersApi(app()), deleted_items::DeletedItemsApi(app()), role_management::RoleManagementApi(app())),
         organization::OrganizationApi(app()),
         (policies::PoliciesApi(app()), authentication_methods_policy::AuthenticationMethodsPolicyApi(app())),
-        directory_audits::DirectoryAuditsApi(app()),
         reports::ReportsApi(app()),
+        (directory_audits::DirectoryAuditsApi(app()), sign_ins::SignInsApi(app())),
         tokens::TokensApi(app()),
     )
 }

@@ -309,7 +309,7 @@ impl SignInSessionsApi {
     ) -> Result<Opened, Problem> {
         refuse_other_options(&info, &[])?;
         let session = self.0.begin_sign_in(guard.0, body.0.try_into()?).await?;
-        let location = self.0.url(&info, &format!("signInSessions/{}", session.id));
+        let location = self.0.url(&info, &format!("/signInSessions/{}", session.id));
         Ok(Opened::Session(Json(self.entity(&info, session)), location))
     }
 

@@ -5,6 +5,7 @@
 
 mod backend;
 pub mod columns;
+mod conditions;
 pub mod filter;
 mod schema;
 mod writer;

@@ -322,7 +322,13 @@ pub fn get(tx: &mut Tx<'_>, issuer: &Issuer, caller: &Caller, id: &str) -> Resul
 
 /// Asks the user for a method: sends a code or a push, or returns WebAuthn's request options. Without a method it
 /// asks for any passkey.
-pub fn challenge(tx: &mut Tx<'_>, caller: &Caller, id: &str, method: Option<&str>) -> Result<Prompt> {
+pub fn challenge(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    id: &str,
+    method: Option<&str>,
+    via: methods::sent_code::Via<'_>,
+) -> Result<Prompt> {
     let Open { session, state, user, .. } = open(tx, caller, id)?;
     check_waits(&session)?;
     let Some(method) = method else { return methods::fido2::challenge(tx, user.as_ref(), &session.session_id) };
@@ -331,7 +337,7 @@ pub fn challenge(tx: &mut Tx<'_>, caller: &Caller, id: &str, method: Option<&str
     if let Some(kind) = proof::guess_kind(method.kind()) {
         throttle::check(tx, &session.tenant_id, user.user_id.as_str(), kind)?;
     }
-    proof::challenge(tx, &user, &method, &session.session_id)
+    proof::challenge(tx, &user, &method, &session.session_id, via)
 }
 
 /// Checks a proof, and moves the session on.
@@ -357,7 +363,8 @@ pub fn verify(
     if let Some(kind) = kind {
         throttle::check(tx, &session.tenant_id, user.user_id.as_str(), kind)?;
     }
-    match proof::verify(tx, &user, &method, &session.session_id, evidence)? {
+    let verdict = proof::verify(tx, &user, &method, &session.session_id, evidence)?;
+    match verdict {
         Verdict::Refused(message) => {
             if let Some(kind) = kind {
                 throttle::failed(tx, &session.tenant_id, user.user_id.as_str(), kind)?;
@@ -365,11 +372,12 @@ pub fn verify(
             log::record(tx, &actor, Some(&user), &session, &state, log::Result::WRONG_SECOND_FACTOR)?;
             Ok(Verified::Refused { message: message.into() })
         }
-        Verdict::Proven => {
+        Verdict::Proven | Verdict::ProvenByCall => {
             if let Some(kind) = kind {
                 throttle::succeeded(tx, &session.tenant_id, user.user_id.as_str(), kind)?;
             }
-            prove(tx, &actor, &user, &mut session, &mut state, &method)?;
+            let amr = if verdict == Verdict::ProvenByCall { &["tel"] } else { proof::amr(&method) };
+            prove_with(tx, &actor, &user, &mut session, &mut state, &method, amr)?;
             view(tx, issuer, Some(&user), &session, &state).map(Verified::Session)
         }
     }
@@ -384,6 +392,18 @@ pub fn prove(
     state: &mut State,
     method: &Method,
 ) -> Result<()> {
+    prove_with(tx, actor, user, session, state, method, proof::amr(method))
+}
+
+fn prove_with(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    user: &User,
+    session: &mut SessionRow,
+    state: &mut State,
+    method: &Method,
+    amr: &[&str],
+) -> Result<()> {
     let factor = match method.kind() {
         MethodKind::Fido2 | MethodKind::TemporaryAccessPass => Factor::Both,
         MethodKind::Password
@@ -393,7 +413,7 @@ pub fn prove(
         | MethodKind::SoftwareOath
         | MethodKind::HardwareOath => Factor::Possession,
     };
-    state.proofs.push(simple_proof(tx, factor, Some(method.id()), proof::amr(method)));
+    state.proofs.push(simple_proof(tx, factor, Some(method.id()), amr));
     settle(tx, actor, Some(user), session, state)
 }
 

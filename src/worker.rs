@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::{
     error::Result,
     id::TenantId,
-    store::{Store, challenges, idempotency, methods, sessions},
+    messages::limits,
+    store::{Store, challenges, idempotency, messages, methods, sessions},
 };
 
 /// Time between two rounds.
@@ -20,6 +21,8 @@ pub struct Removed {
     pub registrations: usize,
     pub sessions: usize,
     pub challenges: usize,
+    pub messages: usize,
+    pub send_counts: usize,
 }
 
 /// One round.
@@ -32,6 +35,8 @@ pub async fn run_once(store: &Store) -> Result<Removed> {
             registrations: methods::purge_unfinished(tx)?,
             sessions: sessions::purge_expired(tx)?,
             challenges: challenges::purge_expired(tx)?,
+            messages: messages::purge_expired(tx)?,
+            send_counts: limits::purge(tx)?,
         })
     };
     store.write(&nobody, clean).await

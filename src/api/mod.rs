@@ -34,6 +34,7 @@ mod tokens;
 mod user_bodies;
 mod user_view;
 mod users;
+mod verification;
 
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService, Tags};
 use serde_json::Value;
@@ -99,6 +100,7 @@ fn all(app: &App) -> impl OpenApi + use<> {
             password::PasswordApi(app()),
             phone::PhoneApi(app()),
             email::EmailApi(app()),
+            verification::VerificationApi(app()),
             microsoft_authenticator::MicrosoftAuthenticatorApi(app()),
             software_oath::SoftwareOathApi(app()),
             fido2::Fido2Api(app()),

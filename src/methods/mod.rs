@@ -31,8 +31,10 @@ pub mod preferences;
 pub mod proof;
 pub mod registration;
 pub mod requirements;
+pub mod sent_code;
 pub mod software_oath;
 pub mod temporary_access_pass;
+pub mod verification;
 
 words! {
     /// What kind of thing proves an identity. The text is what the store, `alsoDelete` and the audit log say.

@@ -114,9 +114,9 @@ impl Proof {
         Self { method_id, kind, ..Self::new(at, Factor::Password, &["pwd"]) }
     }
 
-    fn by(at: Timestamp, factor: Factor, method: &Method) -> Self {
+    fn by(at: Timestamp, factor: Factor, method: &Method, amr: &[&str]) -> Self {
         let (method_id, kind, label) = (Some(method.id()), Some(method.kind()), Some(method.label()));
-        Self { method_id, kind, label, ..Self::new(at, factor, proof::amr(method)) }
+        Self { method_id, kind, label, ..Self::new(at, factor, amr) }
     }
 }
 
@@ -312,7 +312,7 @@ fn by_pass(tx: &mut Tx<'_>, attempt: &Attempt<'_>, code: &SecretString) -> Resul
         && methods::temporary_access_pass::verify(tx, pass, code.expose_secret())? == Verdict::Proven
     {
         throttle::succeeded(tx, attempt.tenant, attempt.subject, GuessKind::TemporaryAccessPass)?;
-        return Ok(Some(Proof::by(tx.now(), Factor::Both, &method)));
+        return Ok(Some(Proof::by(tx.now(), Factor::Both, &method, proof::amr(&method))));
     }
     throttle::failed(tx, attempt.tenant, attempt.subject, GuessKind::TemporaryAccessPass)?;
     Ok(None)
@@ -354,7 +354,13 @@ pub fn get(tx: &mut Tx<'_>, issuer: &Issuer, caller: &Caller, id: &str) -> Resul
 
 /// Asks the user for a method: sends a code or a push, or returns WebAuthn's request options. Without a method it
 /// asks for any passkey.
-pub fn challenge(tx: &mut Tx<'_>, caller: &Caller, id: &str, method: Option<&str>) -> Result<Prompt> {
+pub fn challenge(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    id: &str,
+    method: Option<&str>,
+    via: methods::sent_code::Via<'_>,
+) -> Result<Prompt> {
     let Open { session, state, user, .. } = open(tx, caller, id)?;
     check_waits(&session)?;
     let Some(method) = method else { return methods::fido2::challenge(tx, user.as_ref(), &session.session_id) };
@@ -363,7 +369,7 @@ pub fn challenge(tx: &mut Tx<'_>, caller: &Caller, id: &str, method: Option<&str
     if let Some(kind) = proof::guess_kind(method.kind()) {
         throttle::check(tx, &session.tenant_id, user.user_id.as_str(), kind)?;
     }
-    proof::challenge(tx, &user, &method, &session.session_id)
+    proof::challenge(tx, &user, &method, &session.session_id, via)
 }
 
 /// Checks a proof, and moves the session on.
@@ -389,7 +395,8 @@ pub fn verify(
     if let Some(kind) = kind {
         throttle::check(tx, &session.tenant_id, user.user_id.as_str(), kind)?;
     }
-    match proof::verify(tx, &user, &method, &session.session_id, evidence)? {
+    let verdict = proof::verify(tx, &user, &method, &session.session_id, evidence)?;
+    match verdict {
         Verdict::Refused(message) => {
             if let Some(kind) = kind {
                 throttle::failed(tx, &session.tenant_id, user.user_id.as_str(), kind)?;
@@ -398,11 +405,12 @@ pub fn verify(
             log::record(tx, &actor, Some(&user), &session, &state, wrong)?;
             Ok(Verified::Refused { message: message.into() })
         }
-        Verdict::Proven => {
+        Verdict::Proven | Verdict::ProvenByCall => {
             if let Some(kind) = kind {
                 throttle::succeeded(tx, &session.tenant_id, user.user_id.as_str(), kind)?;
             }
-            prove(tx, &actor, &user, &mut session, &mut state, &method)?;
+            let amr = if verdict == Verdict::ProvenByCall { &["tel"] } else { proof::amr(&method) };
+            prove_with(tx, &actor, &user, &mut session, &mut state, &method, amr)?;
             view(tx, issuer, Some(&user), &session, &state).map(Verified::Session)
         }
     }
@@ -417,6 +425,18 @@ pub fn prove(
     state: &mut State,
     method: &Method,
 ) -> Result<()> {
+    prove_with(tx, actor, user, session, state, method, proof::amr(method))
+}
+
+fn prove_with(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    user: &User,
+    session: &mut SessionRow,
+    state: &mut State,
+    method: &Method,
+    amr: &[&str],
+) -> Result<()> {
     let factor = match method.kind() {
         MethodKind::Fido2 | MethodKind::TemporaryAccessPass => Factor::Both,
         MethodKind::Password
@@ -426,7 +446,7 @@ pub fn prove(
         | MethodKind::SoftwareOath
         | MethodKind::HardwareOath => Factor::Possession,
     };
-    state.proofs.push(Proof::by(tx.now(), factor, method));
+    state.proofs.push(Proof::by(tx.now(), factor, method, amr));
     settle(tx, actor, Some(user), session, state)
 }
 

@@ -8,8 +8,9 @@ use std::time::Duration;
 use crate::{
     error::Result,
     id::TenantId,
+    messages::limits,
     sign_in::log,
-    store::{Store, challenges, guesses, idempotency, methods, operations, sessions},
+    store::{Store, challenges, guesses, idempotency, messages, methods, operations, sessions},
     throttle,
 };
 
@@ -31,6 +32,8 @@ pub struct Removed {
     pub failures: usize,
     pub operations: usize,
     pub sign_ins: usize,
+    pub messages: usize,
+    pub send_counts: usize,
 }
 
 /// One round.
@@ -47,6 +50,8 @@ pub async fn run_once(store: &Store) -> Result<Removed> {
             failures: guesses::purge(tx, tx.now().plus_minutes(-FAILURES_MINUTES), throttle::HARD_STOP)?,
             operations: operations::purge(tx, tx.now().plus_minutes(-OPERATION_MINUTES))?,
             sign_ins: log::purge(tx)?,
+            messages: messages::purge_expired(tx)?,
+            send_counts: limits::purge(tx)?,
         })
     };
     store.write(&nobody, clean).await

@@ -74,7 +74,7 @@ CREATE TABLE messages (
     expires_at BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, message_id)
 );
-CREATE INDEX messages_due ON messages (next_attempt_at);
+CREATE INDEX messages_due ON messages (channel, next_attempt_at);
 
 -- How many messages went to one number or address, to one user and out of one tenant, in one window of time.
 CREATE TABLE send_counts (

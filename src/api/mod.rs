@@ -39,6 +39,7 @@ mod unlock;
 mod user_bodies;
 mod user_view;
 mod users;
+mod verification;
 
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService, Tags};
 use serde_json::Value;
@@ -107,6 +108,7 @@ fn all(app: &App) -> impl OpenApi + use<> {
             password::PasswordApi(app()),
             phone::PhoneApi(app()),
             email::EmailApi(app()),
+            verification::VerificationApi(app()),
             microsoft_authenticator::MicrosoftAuthenticatorApi(app()),
             software_oath::SoftwareOathApi(app()),
             fido2::Fido2Api(app()),

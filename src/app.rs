@@ -11,8 +11,11 @@ use crate::{
     audit::{self, Activity, Entry, Target},
     error::{Error, Result},
     idempotency,
-    methods::password::{self, PasswordCheck},
-    sign_in::{self, FirstFactor, SessionView, SignInRequest},
+    methods::{
+        fido2::relying_party::RelyingParty,
+        password::{self, PasswordCheck},
+    },
+    sign_in::{self, FirstFactor, Host, SessionView, SignInRequest},
     store::{Store, Tx, users},
     tokens::{
         Claims, Issuer, VerifiedTokens,
@@ -24,6 +27,8 @@ use crate::{
 pub struct App {
     pub store: Store,
     pub issuer: Issuer,
+    /// By default the one of the public URL.
+    pub relying_party: RelyingParty,
     tokens: Arc<VerifiedTokens>,
     /// One turn per core: a password hash fills a core and 19 MiB.
     hashing: Arc<Semaphore>,
@@ -51,7 +56,13 @@ impl App {
     pub fn new(store: Store, public_url: &str) -> Self {
         let issuer = Issuer { public_url: public_url.trim_end_matches('/').to_owned() };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { store, issuer, tokens: Arc::default(), hashing: Arc::new(Semaphore::new(cores)) }
+        let relying_party = RelyingParty::at(public_url);
+        Self { store, issuer, relying_party, tokens: Arc::default(), hashing: Arc::new(Semaphore::new(cores)) }
+    }
+
+    /// Who this server is to those who sign in.
+    pub fn host(&self) -> Host {
+        Host { issuer: self.issuer.clone(), relying_party: self.relying_party.clone() }
     }
 
     /// Turns an access token into its claims.

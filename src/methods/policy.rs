@@ -96,10 +96,12 @@ impl Default for KeyRestrictions {
 }
 
 impl KeyRestrictions {
-    /// Whether a passkey of this model may be registered and used.
-    pub fn allow(&self, aa_guid: &str) -> bool {
-        let named = self.aa_guids.iter().any(|listed| listed.eq_ignore_ascii_case(aa_guid));
-        !self.is_enforced || named == (self.enforcement_type == EnforcementType::Allow)
+    /// Whether a passkey of this model may be registered and used. An unknown model is on no list. The AAGUID is what
+    /// the authenticator says; only `isAttestationEnforced` makes sure that it is true.
+    pub fn allow(&self, aa_guid: Option<&str>) -> bool {
+        let is_listed =
+            aa_guid.is_some_and(|aa_guid| self.aa_guids.iter().any(|listed| listed.eq_ignore_ascii_case(aa_guid)));
+        !self.is_enforced || is_listed == (self.enforcement_type == EnforcementType::Allow)
     }
 }
 
@@ -218,8 +220,7 @@ impl MethodsPolicy {
         match method {
             Method::Phone(phone) => self.allows_kind(user, MethodKind::Phone, Some(phone.detail.phone_type)),
             Method::Fido2(passkey) => {
-                self.fido2.common.allows(user)
-                    && self.fido2.key_restrictions.allow(passkey.detail.aa_guid.as_deref().unwrap_or_default())
+                self.fido2.common.allows(user) && self.fido2.key_restrictions.allow(passkey.detail.aa_guid.as_deref())
             }
             Method::Password(_)
             | Method::Email(_)

@@ -7,7 +7,6 @@ use rekey::{
     store::{
         challenges::{self, Purpose},
         methods,
-        tenants::RegistrationProof,
     },
 };
 use reqwest::Method;

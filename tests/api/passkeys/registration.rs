@@ -52,7 +52,7 @@ async fn a_user_registers_a_passkey_and_signs_in_with_it() {
             assert_eq!(shown[key], made.json[key]);
         }
         let event = last_event(&app).await;
-        assert_eq!(event.activity_display_name, "User registered all required security info");
+        assert_eq!(event.activity_display_name, "User registered security info");
         assert_unsaid(&app, credential["id"].as_str().unwrap()).await;
         assert_unsaid(&app, options["challenge"].as_str().unwrap()).await;
 
@@ -169,7 +169,7 @@ async fn what_is_wrong_is_refused_and_changes_nothing() {
         refused(&broken("/response/clientDataJSON", json!("")), data).await;
         refused(&broken("/response/attestationObject", json!("oA")), "publicKeyCredential").await;
         let mut object = good["response"]["attestationObject"].as_str().unwrap().to_owned();
-        object.truncate(object.len() - 8);
+        object.truncate((object.len() - 8) / 4 * 4);
         refused(&broken("/response/attestationObject", json!(object)), "publicKeyCredential").await;
         for body in [
             json!({}),

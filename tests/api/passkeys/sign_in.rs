@@ -94,8 +94,7 @@ async fn wrong_answers_are_refused() {
         let right = device.get(&challenge(&app, &session).await).await;
         assert_eq!(verify(&app, &session, &right).await.expect(200).json["status"], "completed");
         verify(&app, &session, &right).await.expect_error(409, "conflict");
-        let (tenant, method) = (app.tenant.clone(), crate::support::seed::events(&app).await.len());
-        assert!(method > 0);
+        let tenant = app.tenant.clone();
         let used = app
             .app
             .store

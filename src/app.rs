@@ -13,8 +13,8 @@ use crate::{
     error::{Error, Result},
     idempotency,
     messages::Sending,
-    methods::password::PasswordCheck,
-    sign_in::{self, FirstFactor, SessionView, SignInRequest},
+    methods::{fido2::relying_party::RelyingParty, password::PasswordCheck},
+    sign_in::{self, FirstFactor, Host, SessionView, SignInRequest},
     store::{Store, Tx, users},
     tokens::{
         Claims, Issuer, VerifiedTokens,
@@ -27,6 +27,8 @@ pub struct App {
     pub store: Store,
     pub issuer: Issuer,
     pub sending: Arc<Sending>,
+    /// By default the one of the public URL.
+    pub relying_party: RelyingParty,
     tokens: Arc<VerifiedTokens>,
     /// One turn per core: a password hash fills a core and 19 MiB.
     hashing: Arc<Semaphore>,
@@ -55,12 +57,18 @@ impl App {
         let issuer = Issuer { public_url: public_url.trim_end_matches('/').to_owned() };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let hashing = Arc::new(Semaphore::new(cores));
-        Self { store, issuer, sending: Arc::default(), tokens: Arc::default(), hashing }
+        let relying_party = RelyingParty::at(public_url);
+        Self { store, issuer, sending: Arc::default(), relying_party, tokens: Arc::default(), hashing }
     }
 
     /// The same, able to send. Whoever delivers must have a sender for each of these channels.
     pub fn with_sending(self, sending: Sending) -> Self {
         Self { sending: Arc::new(sending), ..self }
+    }
+
+    /// Who this server is to those who sign in.
+    pub fn host(&self) -> Host {
+        Host { issuer: self.issuer.clone(), relying_party: self.relying_party.clone() }
     }
 
     /// Turns an access token into its claims.

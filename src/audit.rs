@@ -44,6 +44,7 @@ const METHODS: &str = "Authentication Methods";
 
 activities! {
     RESET_MFA = ("Admin reset multifactor authentication", USERS, METHODS, "Delete");
+    START_REGISTRATION = ("Admin started security info registration", USERS, METHODS, "Add");
     REGISTER_METHOD = ("Admin registered security info", USERS, METHODS, "Add");
     UPDATE_METHOD = ("Admin updated security info", USERS, METHODS, "Update");
     SEND_VERIFICATION = ("Admin sent verification code", USERS, METHODS, "Update");

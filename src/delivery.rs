@@ -225,11 +225,8 @@ impl Delivery {
 
     /// One attempt, and what follows from it.
     async fn deliver(&self, Claimed { row, now }: Claimed) {
-        let outcome = if row.expires_at <= now {
-            Err(Failure::lasting("it has expired"))
-        } else {
-            self.attempt(&row, now).await
-        };
+        let outcome =
+            if row.expires_at <= now { Err(Failure::lasting("it has expired")) } else { self.attempt(&row, now).await };
         let (result, retry_at) = match outcome {
             Ok(()) => ("sent", None),
             Err(Failure { reason, is_final }) => {
@@ -263,8 +260,13 @@ impl Delivery {
         let opened = opened.map_err(|error| Failure::passing(error.to_string()))?;
         let message: Message =
             serde_json::from_slice(opened.expose_secret()).map_err(|_| Failure::lasting("it cannot be read"))?;
-        let outgoing =
-            Outgoing { id: &row.message_id, tenant: &row.tenant_id, created_at: row.created_at, now, message: &message };
+        let outgoing = Outgoing {
+            id: &row.message_id,
+            tenant: &row.tenant_id,
+            created_at: row.created_at,
+            now,
+            message: &message,
+        };
         match tokio::time::timeout(PATIENCE, sender.send(&outgoing)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Failure::passing("it took too long")),

@@ -13,6 +13,7 @@ use crate::{
     id::{ApplicationId, MethodId, SessionId},
     methods::{
         self, Method, MethodKind,
+        fido2::relying_party::RelyingParty,
         password::{self, PasswordCheck},
         preferences::{self, UsableMethod},
         proof::{self, Evidence, Prompt, Verdict},
@@ -34,6 +35,13 @@ pub mod password_change;
 
 /// How long a session may take, in minutes.
 const SESSION_MINUTES: i64 = 15;
+
+/// Who this server is: to applications by its tokens, to browsers by its relying party.
+#[derive(Debug, Clone)]
+pub struct Host {
+    pub issuer: Issuer,
+    pub relying_party: RelyingParty,
+}
 
 /// What the user shows first.
 #[derive(Clone)]
@@ -356,6 +364,7 @@ pub fn get(tx: &mut Tx<'_>, issuer: &Issuer, caller: &Caller, id: &str) -> Resul
 /// asks for any passkey.
 pub fn challenge(
     tx: &mut Tx<'_>,
+    host: &Host,
     caller: &Caller,
     id: &str,
     method: Option<&str>,
@@ -363,19 +372,24 @@ pub fn challenge(
 ) -> Result<Prompt> {
     let Open { session, state, user, .. } = open(tx, caller, id)?;
     check_waits(&session)?;
-    let Some(method) = method else { return methods::fido2::challenge(tx, user.as_ref(), &session.session_id) };
+    let party = &host.relying_party;
+    let Some(method) = method else {
+        // Before anything is proven, nobody learns what a user has.
+        let known = user.filter(|_| !state.proofs.is_empty());
+        return methods::fido2::challenge(tx, party, &session.tenant_id, &session.session_id, known.as_ref());
+    };
     let user = user.ok_or_else(|| Error::method_not_found(method))?;
     let method = choose(tx, &user, &session, &state, method)?;
     if let Some(kind) = proof::guess_kind(method.kind()) {
         throttle::check(tx, &session.tenant_id, user.user_id.as_str(), kind)?;
     }
-    proof::challenge(tx, &user, &method, &session.session_id, via)
+    proof::challenge(tx, party, &user, &method, &session.session_id, via)
 }
 
 /// Checks a proof, and moves the session on.
 pub fn verify(
     tx: &mut Tx<'_>,
-    issuer: &Issuer,
+    host: &Host,
     caller: &Caller,
     id: &str,
     method: Option<&str>,
@@ -384,18 +398,18 @@ pub fn verify(
     let Open { actor, mut session, mut state, user } = open(tx, caller, id)?;
     check_waits(&session)?;
     let method = match (method, evidence) {
-        (Some(method), _) => method,
+        (Some(method), _) => method.to_owned(),
         // A passkey says itself which it is.
-        (None, Evidence::PublicKeyCredential(credential)) => methods::fido2::method_id(credential)?,
+        (None, Evidence::PublicKeyCredential(credential)) => methods::fido2::method_id(credential)?.into_string(),
         (None, Evidence::Code(_)) => return Err(Error::invalid("methodId", "Say which method is proven.")),
     };
-    let user = user.ok_or_else(|| Error::method_not_found(method))?;
-    let method = choose(tx, &user, &session, &state, method)?;
+    let user = user.ok_or_else(|| Error::method_not_found(&method))?;
+    let method = choose(tx, &user, &session, &state, &method)?;
     let kind = proof::guess_kind(method.kind());
     if let Some(kind) = kind {
         throttle::check(tx, &session.tenant_id, user.user_id.as_str(), kind)?;
     }
-    let verdict = proof::verify(tx, &user, &method, &session.session_id, evidence)?;
+    let verdict = proof::verify(tx, &host.relying_party, &user, &method, &session.session_id, evidence)?;
     match verdict {
         Verdict::Refused(message) => {
             if let Some(kind) = kind {
@@ -411,7 +425,7 @@ pub fn verify(
             }
             let amr = if verdict == Verdict::ProvenByCall { &["tel"] } else { proof::amr(&method) };
             prove_with(tx, &actor, &user, &mut session, &mut state, &method, amr)?;
-            view(tx, issuer, Some(&user), &session, &state).map(Verified::Session)
+            view(tx, &host.issuer, Some(&user), &session, &state).map(Verified::Session)
         }
     }
 }

@@ -1,10 +1,13 @@
 //! Every operation's example works when it is executed as it stands against the demo data, as Swagger UI's
-//! "Try it out" and "Execute" do. Codes of tokens change every 30 seconds, so those are typed in, as a person would.
+//! "Try it out" and "Execute" do. Codes of tokens change every 30 seconds, so those are typed in, as a
+//! person would; and an authenticator makes the passkey.
 
 #[path = "support/mod.rs"]
 mod support;
 #[path = "api/totp.rs"]
 mod totp;
+#[path = "api/virtual_passkey.rs"]
+mod virtual_passkey;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use rekey::demo;
@@ -15,6 +18,7 @@ use support::{
     document::{Document, Operation},
 };
 use totp::Token;
+use virtual_passkey::VirtualPasskey;
 
 /// A server with the demo data, and a token of the application that the demo prints.
 async fn demo_app() -> TestApp {
@@ -95,6 +99,13 @@ async fn execute(app: &TestApp, own: &[String], operation: &Operation) -> Answer
     answer.unwrap()
 }
 
+/// What an authenticator makes of the creation options of this moment.
+async fn new_passkey(app: &TestApp, operation: &Operation, token: &str) -> Value {
+    let url = format!("{}{}/creationOptions", app.base, target(operation));
+    let options = Answer::of(app.http.get(url).bearer_auth(token)).await.expect(200).json;
+    VirtualPasskey::at(&app.base).create(&options["publicKey"]).await
+}
+
 async fn execute_as(app: &TestApp, operation: &Operation, token: &str) -> Answer {
     let url = format!("{}{}", app.base, target(operation));
     let mut request = app.http.request(operation.method.clone(), url).bearer_auth(token);
@@ -103,6 +114,11 @@ async fn execute_as(app: &TestApp, operation: &Operation, token: &str) -> Answer
         if let Some(json) = body.example.as_ref().filter(|json| json["verificationCode"].is_string()) {
             let mut json = json.clone();
             json["verificationCode"] = json!(code(operation, &json));
+            text = json.to_string();
+        }
+        if operation.id.to_lowercase().ends_with("createfido2method") {
+            let mut json = body.example.clone().unwrap();
+            json["publicKeyCredential"] = new_passkey(app, operation, token).await;
             text = json.to_string();
         }
         request = request.header("content-type", &body.media_type).body(text);

@@ -6,6 +6,7 @@ DROP TABLE guesses;
 DROP TABLE challenges;
 DROP TABLE sign_in_sessions;
 DROP TABLE authentication_policies;
+DROP INDEX methods_by_passkey;
 ALTER TABLE hardware_oath_devices DROP COLUMN drift_steps;
 ALTER TABLE hardware_oath_devices DROP COLUMN digits;
 ALTER TABLE hardware_oath_devices DROP COLUMN otp_type;

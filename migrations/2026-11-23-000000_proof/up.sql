@@ -9,6 +9,9 @@ ALTER TABLE hardware_oath_devices ADD COLUMN digits INTEGER NOT NULL DEFAULT 6;
 -- Steps that the token's clock is ahead, as its last accepted code showed (RFC 6238 section 6).
 ALTER TABLE hardware_oath_devices ADD COLUMN drift_steps BIGINT NOT NULL DEFAULT 0;
 
+-- A passkey's id follows from its credential's, which nobody has twice.
+CREATE UNIQUE INDEX methods_by_passkey ON methods (tenant_id, method_id) WHERE kind = 'fido2';
+
 -- The tenant's authenticationMethodsPolicy as one JSON document; no row means the defaults.
 CREATE TABLE authentication_policies (
     tenant_id TEXT NOT NULL PRIMARY KEY,

@@ -1,18 +1,30 @@
 //! `fido2Methods`.
 
-use poem_openapi::{Object, OpenApi, param::Path, payload::Json};
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Header, Path, Query},
+    payload::Json,
+    types::{Any, Example},
+};
+use serde_json::Value;
 
 use super::{
     Tag, examples,
     guard::Guard,
     intake::RequestInfo,
-    methods::{delete, entity, page},
-    odata::{Entity, NoContent, Page, refuse_other_options},
+    methods::{created, delete, entity, page},
+    odata::{Created, Entity, NoContent, Page, refuse_other_options},
     problem::Problem,
+    strict_json::text,
 };
 use crate::{
-    app::App,
-    methods::{MethodKind, Stored, fido2::Fido2, manage},
+    app::{App, Attempt},
+    audit::Activity,
+    methods::{
+        MethodKind, Stored,
+        fido2::{self, CreationOptions, Fido2, Fido2Entry, NewPasskey},
+        manage,
+    },
 };
 
 const COLLECTION: &str = "fido2Methods";
@@ -24,25 +36,32 @@ pub struct Fido2View {
     id: String,
     display_name: String,
     created_date_time: String,
-    /// The authenticator model's GUID.
+    /// The authenticator model's GUID, as the authenticator says.
     #[oai(nullable)]
     aa_guid: Option<String>,
     #[oai(nullable)]
     model: Option<String>,
-    /// Thumbprints of the attestation certificates.
+    /// Thumbprints of the attestation certificates: SHA-1 in lower-case hexadecimal.
     attestation_certificates: Vec<String>,
-    /// `attested` or `notAttested`.
+    /// `attested` when a certificate chain up to an attestation root of this server vouches for the authenticator,
+    /// otherwise `notAttested`.
     attestation_level: String,
     /// `deviceBound` or `synced`.
     passkey_type: String,
 }
 
 impl From<Stored<Fido2>> for Fido2View {
-    fn from(Stored { row, detail }: Stored<Fido2>) -> Self {
+    fn from(passkey: Stored<Fido2>) -> Self {
+        Fido2Entry::from(passkey).into()
+    }
+}
+
+impl From<Fido2Entry> for Fido2View {
+    fn from(Fido2Entry { id, created_at, detail }: Fido2Entry) -> Self {
         Self {
-            id: row.method_id.into_string(),
+            id: id.into_string(),
             display_name: detail.display_name,
-            created_date_time: row.created_at.to_iso(),
+            created_date_time: created_at.to_iso(),
             aa_guid: detail.aa_guid,
             model: detail.model,
             attestation_certificates: detail.attestation_certificates,
@@ -50,6 +69,117 @@ impl From<Stored<Fido2>> for Fido2View {
             passkey_type: detail.passkey_type,
         }
     }
+}
+
+/// What a browser needs to make a passkey.
+#[derive(Object)]
+#[oai(rename = "WebauthnCredentialCreationOptions", rename_all = "camelCase")]
+struct CreationOptionsView {
+    /// Until when the passkey may be registered.
+    challenge_timeout_date_time: String,
+    /// WebAuthn's `PublicKeyCredentialCreationOptionsJSON`: give it to
+    /// `PublicKeyCredential.parseCreationOptionsFromJSON`, and the result to `navigator.credentials.create`.
+    public_key: Any<Value>,
+}
+
+impl From<CreationOptions> for CreationOptionsView {
+    fn from(options: CreationOptions) -> Self {
+        Self { challenge_timeout_date_time: options.challenge_expires_at.to_iso(), public_key: Any(options.public_key) }
+    }
+}
+
+/// What the authenticator made. Everything is base64url without padding.
+#[derive(Object)]
+#[oai(rename = "WebauthnAuthenticatorAttestationResponse", rename_all = "camelCase", deny_unknown_fields)]
+#[allow(dead_code, reason = "browsers send more than is read")]
+struct AttestationResponseBody {
+    #[oai(rename = "clientDataJSON", validator(max_length = 8192), deserialize_with = "text")]
+    client_data_json: String,
+    #[oai(validator(max_length = 32768), deserialize_with = "text")]
+    attestation_object: String,
+    /// Browsers send it; it repeats a part of the attestationObject and is not read.
+    authenticator_data: Option<Any<Value>>,
+    /// Browsers send it; not read.
+    transports: Option<Any<Value>>,
+    /// Browsers send it; not read.
+    public_key: Option<Any<Value>>,
+    /// Browsers send it; not read.
+    public_key_algorithm: Option<Any<Value>>,
+}
+
+/// A new credential: WebAuthn's `RegistrationResponseJSON`, as `toJSON()` of what `navigator.credentials.create`
+/// returns.
+#[derive(Object)]
+#[oai(rename = "WebauthnPublicKeyCredential", rename_all = "camelCase", deny_unknown_fields)]
+#[allow(dead_code, reason = "browsers send more than is read")]
+struct CredentialBody {
+    /// The credential's id, base64url without padding.
+    #[oai(validator(max_length = 1368), deserialize_with = "text")]
+    id: String,
+    response: AttestationResponseBody,
+    /// Not read: nothing that Rekey needs to know is unsigned.
+    client_extension_results: Option<Any<Value>>,
+    /// Browsers send it; it repeats the id and is not read.
+    raw_id: Option<Any<Value>>,
+    /// Browsers send it; not read.
+    #[oai(rename = "type")]
+    credential_type: Option<Any<Value>>,
+    /// Browsers send it; not read.
+    authenticator_attachment: Option<Any<Value>>,
+}
+
+/// A passkey to register.
+#[derive(Object)]
+#[oai(rename = "Fido2AuthenticationMethodRequest", rename_all = "camelCase", deny_unknown_fields, example)]
+struct Fido2Body {
+    /// What the user and administrators recognize it by; at most 256 characters. Default: the authenticator's model.
+    #[oai(validator(max_length = 256), deserialize_with = "text")]
+    display_name: Option<String>,
+    public_key_credential: CredentialBody,
+}
+
+impl Example for Fido2Body {
+    fn example() -> Self {
+        let response = AttestationResponseBody {
+            client_data_json: examples::CLIENT_DATA.into(),
+            attestation_object: examples::ATTESTATION_OBJECT.into(),
+            authenticator_data: None,
+            transports: None,
+            public_key: None,
+            public_key_algorithm: None,
+        };
+        let public_key_credential = CredentialBody {
+            id: examples::CREDENTIAL_ID.into(),
+            response,
+            client_extension_results: None,
+            raw_id: None,
+            credential_type: None,
+            authenticator_attachment: None,
+        };
+        Self { display_name: Some("Blue security key".into()), public_key_credential }
+    }
+}
+
+impl From<Fido2Body> for NewPasskey {
+    fn from(body: Fido2Body) -> Self {
+        let CredentialBody { id, response, .. } = body.public_key_credential;
+        let AttestationResponseBody { client_data_json, attestation_object, .. } = response;
+        Self { display_name: body.display_name, id, client_data_json, attestation_object }
+    }
+}
+
+const CREATION_OPTIONS: &str = "/authentication/fido2Methods/creationOptions";
+
+/// OData calls functions with parentheses: `creationOptions()` and `creationOptions(challengeTimeoutInMinutes=10)` are
+/// answered as `creationOptions` and `creationOptions?challengeTimeoutInMinutes=10`. `None` for any other address.
+pub fn plain(path_and_query: &str) -> Option<String> {
+    let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
+    let (start, call) = path.split_once(CREATION_OPTIONS)?;
+    let call = call.replace("%28", "(").replace("%29", ")").replace("%3D", "=").replace("%3d", "=");
+    let arguments = call.strip_prefix('(')?.strip_suffix(')')?;
+    let queries: Vec<_> = [arguments, query].into_iter().filter(|part| !part.is_empty()).collect();
+    let mark = if queries.is_empty() { "" } else { "?" };
+    Some(format!("{start}{CREATION_OPTIONS}{mark}{}", queries.join("&")))
 }
 
 pub struct Fido2Api(pub App);
@@ -72,6 +202,69 @@ impl Fido2Api {
         refuse_other_options(&info, &[])?;
         let found = self.0.read(guard.0, move |tx, caller| manage::list::<Fido2>(tx, caller, &user)).await?;
         Ok(page(&self.0, &info, found, COLLECTION))
+    }
+
+    /// Get options to create a passkey
+    ///
+    /// Begins the registration of a passkey: give `publicKey` to the user's browser, and what the authenticator made of
+    /// it to `POST fido2Methods` before `challengeTimeoutDateTime`, once. Graph's spellings `creationOptions()` and
+    /// `creationOptions(challengeTimeoutInMinutes=10)` are answered too. Needs the permission
+    /// `UserAuthMethod-Passkey.ReadWrite.All` or `UserAuthenticationMethod.ReadWrite.All`, or the role Authentication
+    /// Administrator (Privileged Authentication Administrator for administrators).
+    #[oai(
+        path = "/v1.0/users/:user/authentication/fido2Methods/creationOptions",
+        method = "get",
+        operation_id = "getFido2CreationOptions"
+    )]
+    async fn creation_options(
+        &self,
+        guard: Guard,
+        info: RequestInfo,
+        /// The user's id or userPrincipalName.
+        #[oai(example = "examples::user")]
+        user: Path<String>,
+        /// How long the registration may take: 5 (default) to 43200 minutes. Only administrators choose.
+        #[oai(name = "challengeTimeoutInMinutes")]
+        minutes: Query<Option<i64>>,
+    ) -> Result<Json<Entity<CreationOptionsView>>, Problem> {
+        refuse_other_options(&info, &[])?;
+        let party = self.0.relying_party.clone();
+        let attempt = Attempt::on_user(Activity::START_REGISTRATION, &user);
+        let write = self
+            .0
+            .write(guard.0, attempt, move |tx, caller| fido2::creation_options(tx, &party, caller, &user, minutes.0));
+        let context = self.0.context(&info, "microsoft.graph.webauthnCredentialCreationOptions");
+        Ok(Json(Entity::new(context, write.await?.into())))
+    }
+
+    /// Register a passkey
+    ///
+    /// Finishes what `creationOptions` began. User verification is required, attestations of the formats none and
+    /// packed are taken, and a user has at most 10 passkeys. The tenant's policy may demand attestation or restrict the
+    /// models (AAGUIDs). When the user registers it, this answers the demand to register. Needs the permission
+    /// `UserAuthMethod-Passkey.ReadWrite.All` or `UserAuthenticationMethod.ReadWrite.All`, or the role Authentication
+    /// Administrator (Privileged Authentication Administrator for administrators).
+    #[oai(path = "/v1.0/users/:user/authentication/fido2Methods", method = "post", operation_id = "createFido2Method")]
+    async fn create(
+        &self,
+        guard: Guard,
+        info: RequestInfo,
+        /// The user's id or userPrincipalName.
+        #[oai(example = "examples::user")]
+        user: Path<String>,
+        /// Any text of your choice; the same request with the same key is carried out once.
+        #[oai(name = "Idempotency-Key")]
+        _idempotency_key: Header<Option<String>>,
+        body: Json<Fido2Body>,
+    ) -> Result<Created<Fido2View>, Problem> {
+        refuse_other_options(&info, &[])?;
+        let new = NewPasskey::from(body.0);
+        let party = self.0.relying_party.clone();
+        let attempt = Attempt::on_user(Activity::REGISTER_METHOD, &user);
+        let write = self.0.write(guard.0, attempt, move |tx, caller| fido2::register(tx, &party, caller, &user, &new));
+        let made = write.await?;
+        let id = made.found.id.to_string();
+        Ok(created(&self.0, &info, made, COLLECTION, &id))
     }
 
     /// Get a passkey of a user
@@ -115,5 +308,30 @@ impl Fido2Api {
         id: Path<String>,
     ) -> Result<NoContent, Problem> {
         delete(&self.0, guard, MethodKind::Fido2, user.0, id.0).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_called_with_parentheses() {
+        let address = |call: &str| format!("/v1.0/users/me{CREATION_OPTIONS}{call}");
+        for (call, expected) in [
+            ("()", Some("")),
+            ("%28%29", Some("")),
+            ("(challengeTimeoutInMinutes=10)", Some("?challengeTimeoutInMinutes=10")),
+            ("%28challengeTimeoutInMinutes%3D10%29", Some("?challengeTimeoutInMinutes=10")),
+            ("()?$select=id", Some("?$select=id")),
+            ("(a=1)?b=2", Some("?a=1&b=2")),
+            ("", None),
+            ("?challengeTimeoutInMinutes=10", None),
+            ("(", None),
+            ("()x", None),
+        ] {
+            assert_eq!(plain(&address(call)), expected.map(address), "{call}");
+        }
+        assert_eq!(plain("/v1.0/users()"), None);
     }
 }

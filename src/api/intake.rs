@@ -17,7 +17,7 @@ use poem_openapi::OperationId;
 use tokio::time::timeout;
 
 use super::{
-    me,
+    fido2, me,
     observe::{Metrics, Routes},
     problem::{self, Panicked},
     strict_json,
@@ -203,6 +203,10 @@ async fn prepare(app: &App, request: &mut Request, info: &mut RequestInfo) -> po
     }
     if let Some(own) = request.uri().path_and_query().and_then(|whole| me::rewritten(whole.as_str())) {
         let uri = own.parse::<Uri>();
+        *request.uri_mut() = uri.map_err(|_| problem::Problem(refuse("The path cannot be read.")))?;
+    }
+    if let Some(plain) = request.uri().path_and_query().and_then(|whole| fido2::plain(whole.as_str())) {
+        let uri = plain.parse::<Uri>();
         *request.uri_mut() = uri.map_err(|_| problem::Problem(refuse("The path cannot be read.")))?;
     }
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {

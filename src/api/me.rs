@@ -40,6 +40,8 @@ const OWN: &[&str] = &[
     "assignAndActivateHardwareOathMethod",
     "assignAndActivateHardwareOathMethodBySerialNumber",
     "listFido2Methods",
+    "getFido2CreationOptions",
+    "createFido2Method",
     "getFido2Method",
     "deleteFido2Method",
     "listTemporaryAccessPassMethods",

@@ -357,10 +357,11 @@ impl SignInSessionsApi {
     ) -> Result<Json<Entity<ChallengeView>>, Problem> {
         refuse_other_options(&info, &[])?;
         let ChallengeBody { method_id: method, channel } = body.0;
-        let (sending, channel) = (self.0.sending.clone(), channel.map(Into::into));
+        let (host, sending, channel) = (self.0.host(), self.0.sending.clone(), channel.map(Into::into));
         let attempt = Attempt::new(Activity::CONTINUE_SIGN_IN);
         let write = move |tx: &mut crate::store::Tx<'_>, caller: &crate::access::Caller| {
-            sign_in::challenge(tx, caller, &session, method.as_deref(), Via { sending: &sending, channel })
+            let via = Via { sending: &sending, channel };
+            sign_in::challenge(tx, &host, caller, &session, method.as_deref(), via)
         };
         let prompt = self.0.write(guard.0, attempt, write).await?;
         let context = self.0.context(&info, "microsoft.graph.signInChallenge");
@@ -386,10 +387,10 @@ impl SignInSessionsApi {
     ) -> Result<Json<Entity<SignInSessionView>>, Problem> {
         refuse_other_options(&info, &[])?;
         let (method, evidence) = body.0.evidence()?;
-        let issuer = self.0.issuer.clone();
+        let host = self.0.host();
         let attempt = Attempt::new(Activity::CONTINUE_SIGN_IN);
         let write = move |tx: &mut crate::store::Tx<'_>, caller: &crate::access::Caller| {
-            sign_in::verify(tx, &issuer, caller, &session, method.as_deref(), &evidence)
+            sign_in::verify(tx, &host, caller, &session, method.as_deref(), &evidence)
         };
         let session = self.0.write(guard.0, attempt, write).await?.into_result()?;
         Ok(Json(self.entity(&info, session)))

@@ -1,6 +1,6 @@
 //! `rekey serve`.
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueEnum};
 use poem::listener::Acceptor;
@@ -13,6 +13,7 @@ use crate::{
     demo,
     error::{Error, Result},
     messages::Sending,
+    methods::fido2::relying_party::{Choice, RelyingParty},
     server, worker,
 };
 
@@ -26,6 +27,16 @@ pub struct Serve {
     /// The URL by which callers reach this server; tokens and links carry it. All replicas share one
     #[arg(long, env = "REKEY_PUBLIC_URL")]
     public_url: Option<String>,
+    /// The relying party id of passkeys: the domain of the sign-in pages or one above it [default: the public URL's]
+    #[arg(long, env = "REKEY_WEBAUTHN_RP_ID")]
+    webauthn_rp_id: Option<String>,
+    /// An origin of sign-in pages that use passkeys, like https://login.example.com; may be repeated, separated by
+    /// commas in the environment [default: the public URL's]
+    #[arg(long, env = "REKEY_WEBAUTHN_ORIGIN", value_delimiter = ',')]
+    webauthn_origin: Vec<String>,
+    /// Certificates in PEM that sign attestations of authenticators; without them no passkey counts as attested
+    #[arg(long, env = "REKEY_WEBAUTHN_ATTESTATION_ROOTS")]
+    webauthn_attestation_roots: Option<PathBuf>,
     /// Serve /metrics on this address instead of beside the API
     #[arg(long, env = "REKEY_METRICS_LISTEN")]
     metrics_listen: Option<String>,
@@ -54,11 +65,12 @@ impl Serve {
         let sending = Sending { channels: senders.channels(), tenant_per_day: self.sending.messages_per_day };
         let delivery = Delivery::new(store.clone(), senders)?;
         let acceptor = server::bind(&self.listen).await.map_err(|error| cannot_listen(&self.listen, error))?;
-        let public_url = match self.public_url {
-            Some(url) => check_public_url(&url)?,
+        let public_url = match &self.public_url {
+            Some(url) => check_public_url(url)?,
             None => local_url(&acceptor, &self.listen),
         };
-        let app = App::new(store, &public_url).with_sending(sending);
+        let mut app = App::new(store, &public_url).with_sending(sending);
+        app.relying_party = RelyingParty::chosen(&public_url, &self.passkeys()?)?;
         if self.demo {
             let demo = demo::seed(&app).await?;
             announce(&demo, &public_url, outbox.as_ref())?;
@@ -70,6 +82,21 @@ impl Serve {
         let options = server::Options { metrics_listen: self.metrics_listen, counters };
         server::serve(acceptor, app, options, stop_signal()).await.map_err(Error::internal)?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn passkeys(&self) -> Result<Choice> {
+        let read = |path: &PathBuf| {
+            let unreadable = |error| {
+                let message = format!("The file {} cannot be read: {error}", path.display());
+                Error::invalid("--webauthn-attestation-roots", message)
+            };
+            std::fs::read_to_string(path).map_err(unreadable)
+        };
+        Ok(Choice {
+            id: self.webauthn_rp_id.clone(),
+            origins: self.webauthn_origin.clone(),
+            attestation_roots: self.webauthn_attestation_roots.as_ref().map(read).transpose()?,
+        })
     }
 }
 
@@ -114,10 +141,13 @@ fn announce(demo: &demo::Demo, public_url: &str, outbox: Option<&OutboxFile>) ->
     super::say(&lines.join("\n")).map(drop)
 }
 
+/// What the library for passkeys logs are its callers' mistakes; they are answered.
+const DEFAULT_FILTER: &str = "rekey=info,webauthn_rs_core=off,warn";
+
 /// `RUST_LOG` chooses what is logged; by default our own words from `info` up.
 fn log_to_standard_error() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env();
-    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("rekey=info,warn"));
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(DEFAULT_FILTER));
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
 }

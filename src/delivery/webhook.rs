@@ -71,7 +71,11 @@ impl Signer {
         let key = |line: &str| {
             let text = line.strip_prefix(PREFIX).ok_or_else(wrong)?;
             let bytes = Zeroizing::new(STANDARD.decode(text).map_err(|_| wrong())?);
-            if SECRET_BYTES.contains(&bytes.len()) { Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes)) } else { Err(wrong()) }
+            if SECRET_BYTES.contains(&bytes.len()) {
+                Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes))
+            } else {
+                Err(wrong())
+            }
         };
         let lines = secrets.expose_secret().lines().map(str::trim).filter(|line| !line.is_empty());
         let keys = lines.map(key).collect::<Result<Vec<_>>>()?;
@@ -189,7 +193,8 @@ mod tests {
         for good in ["https://sms.example/send", "http://127.0.0.1:9/x", "http://[::1]:9/x", "http://localhost:9/x"] {
             assert!(make(good), "{good}");
         }
-        for wrong in ["http://sms.example/send", "http://localhost.example/x", "ftp://127.0.0.1/", "file:///etc/passwd"] {
+        for wrong in ["http://sms.example/send", "http://localhost.example/x", "ftp://127.0.0.1/", "file:///etc/passwd"]
+        {
             assert!(!make(wrong), "{wrong}");
         }
     }

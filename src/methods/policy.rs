@@ -127,10 +127,12 @@ impl Default for KeyRestrictions {
 }
 
 impl KeyRestrictions {
-    /// Whether a passkey of this model may be registered and used.
-    pub fn allow(&self, aa_guid: &str) -> bool {
-        let named = self.aa_guids.iter().any(|listed| listed.eq_ignore_ascii_case(aa_guid));
-        !self.is_enforced || named == (self.enforcement_type == EnforcementType::Allow)
+    /// Whether a passkey of this model may be registered and used. An unknown model is on no list. The AAGUID is what
+    /// the authenticator says; only `isAttestationEnforced` makes sure that it is true.
+    pub fn allow(&self, aa_guid: Option<&str>) -> bool {
+        let is_listed =
+            aa_guid.is_some_and(|aa_guid| self.aa_guids.iter().any(|listed| listed.eq_ignore_ascii_case(aa_guid)));
+        !self.is_enforced || is_listed == (self.enforcement_type == EnforcementType::Allow)
     }
 }
 
@@ -326,8 +328,7 @@ impl MethodsPolicy {
         match method {
             Method::Phone(phone) => self.allows_kind(user, MethodKind::Phone, Some(phone.detail.phone_type)),
             Method::Fido2(passkey) => {
-                self.fido2.common.allows(user)
-                    && self.fido2.key_restrictions.allow(passkey.detail.aa_guid.as_deref().unwrap_or_default())
+                self.fido2.common.allows(user) && self.fido2.key_restrictions.allow(passkey.detail.aa_guid.as_deref())
             }
             Method::Password(_)
             | Method::Email(_)
@@ -385,11 +386,11 @@ mod tests {
     #[test]
     fn key_restrictions_allow_or_block() {
         let mut keys = KeyRestrictions { aa_guids: vec!["ee88".into()], ..KeyRestrictions::default() };
-        assert!(keys.allow("ee88"));
+        assert!(keys.allow(Some("ee88")));
         keys.is_enforced = true;
-        assert!(!keys.allow("EE88") && keys.allow("2fc0"));
+        assert!(!keys.allow(Some("EE88")) && keys.allow(Some("2fc0")));
         keys.enforcement_type = EnforcementType::Allow;
-        assert!(keys.allow("EE88") && !keys.allow("2fc0"));
+        assert!(keys.allow(Some("EE88")) && !keys.allow(Some("2fc0")));
     }
 
     #[test]

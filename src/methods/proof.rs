@@ -4,7 +4,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Method, MethodKind, policy::MethodsPolicy, sent_code, software_oath, temporary_access_pass};
+use super::{
+    Method, MethodKind,
+    fido2::{self, relying_party::RelyingParty},
+    policy::MethodsPolicy,
+    sent_code, software_oath, temporary_access_pass,
+};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -82,8 +87,9 @@ pub fn usable(tx: &mut Tx<'_>, user: &User) -> Result<Vec<Method>> {
                 | Method::Email(_)
                 | Method::MicrosoftAuthenticator(_)
                 | Method::SoftwareOath(_)
-                | Method::HardwareOath(_)
-                | Method::Fido2(_) => true,
+                | Method::HardwareOath(_) => true,
+                // Seeded passkeys have no key to be proven with.
+                Method::Fido2(passkey) => passkey.row.sealed_secret.is_some(),
             }
     });
     Ok(all)
@@ -92,6 +98,7 @@ pub fn usable(tx: &mut Tx<'_>, user: &User) -> Result<Vec<Method>> {
 /// Asks the user for a method.
 pub fn challenge(
     tx: &mut Tx<'_>,
+    party: &RelyingParty,
     user: &User,
     method: &Method,
     session: &SessionId,
@@ -106,15 +113,15 @@ pub fn challenge(
             Ok(Prompt::CodeSent { to, expires_at })
         }
         Method::SoftwareOath(_) | Method::HardwareOath(_) | Method::TemporaryAccessPass(_) => Ok(Prompt::TypeCode),
-        Method::Fido2(_) | Method::MicrosoftAuthenticator(_) | Method::Password(_) | Method::Email(_) => {
-            Err(unfit(&method.id()))
-        }
+        Method::Fido2(passkey) => fido2::challenge_one(tx, party, user, passkey, session),
+        Method::MicrosoftAuthenticator(_) | Method::Password(_) | Method::Email(_) => Err(unfit(&method.id())),
     }
 }
 
 /// Checks what came back, and takes it, so that it is accepted once.
 pub fn verify(
     tx: &mut Tx<'_>,
+    party: &RelyingParty,
     user: &User,
     method: &Method,
     session: &SessionId,
@@ -132,9 +139,8 @@ pub fn verify(
         Method::SoftwareOath(token) => software_oath::verify(tx, token, evidence.code()?),
         Method::HardwareOath(device) => hardware_oath::verify(tx, device, evidence.code()?),
         Method::TemporaryAccessPass(pass) => temporary_access_pass::verify(tx, pass, evidence.code()?),
-        Method::Fido2(_) | Method::MicrosoftAuthenticator(_) | Method::Password(_) | Method::Email(_) => {
-            Err(unfit(&method.id()))
-        }
+        Method::Fido2(passkey) => fido2::verify(tx, party, user, passkey, session, evidence.public_key_credential()?),
+        Method::MicrosoftAuthenticator(_) | Method::Password(_) | Method::Email(_) => Err(unfit(&method.id())),
     }
 }
 
@@ -154,7 +160,7 @@ pub const fn guess_kind(kind: MethodKind) -> Option<GuessKind> {
 }
 
 /// RFC 8176's words for a proof by this method.
-pub const fn amr(method: &Method) -> &'static [&'static str] {
+pub fn amr(method: &Method) -> &'static [&'static str] {
     match method {
         Method::Password(_) => &["pwd"],
         Method::Phone(_) => &["sms"],
@@ -162,6 +168,7 @@ pub const fn amr(method: &Method) -> &'static [&'static str] {
         Method::MicrosoftAuthenticator(_) => &["swk", "user"],
         Method::SoftwareOath(_) | Method::TemporaryAccessPass(_) => &["otp"],
         Method::HardwareOath(_) => &["otp", "hwk"],
+        Method::Fido2(passkey) if passkey.detail.passkey_type == fido2::SYNCED => &["swk", "user"],
         Method::Fido2(_) => &["hwk", "user"],
     }
 }

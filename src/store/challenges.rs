@@ -111,6 +111,23 @@ pub fn delete_of_user(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId, purpose
     Ok(())
 }
 
+/// Ends what one sign-in asked for one purpose, so that only the newest counts.
+pub fn delete_of_session(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    user: &UserId,
+    session: &SessionId,
+    purpose: Purpose,
+) -> Result<()> {
+    let all = challenges::table
+        .filter(challenges::tenant_id.eq(tenant))
+        .filter(challenges::user_id.eq(user))
+        .filter(challenges::purpose.eq(purpose))
+        .filter(challenges::session_id.eq(session));
+    diesel::delete(all).execute(tx.conn)?;
+    Ok(())
+}
+
 /// Ends everything that waits for an answer of this user.
 pub fn delete_all(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<()> {
     let all = challenges::table.filter(challenges::tenant_id.eq(tenant)).filter(challenges::user_id.eq(user));

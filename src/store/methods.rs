@@ -2,7 +2,7 @@
 //!
 //! A new kind needs no migration. Hardware OATH is not here: it is a device that is assigned (`devices.rs`).
 
-use diesel::prelude::*;
+use diesel::{dsl::sql, prelude::*, sql_types::Bool};
 
 use super::{Tx, backend::natively, schema::methods};
 use crate::{
@@ -71,6 +71,15 @@ pub fn delete_all(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<(
     let all = methods::table.filter(methods::tenant_id.eq(tenant)).filter(methods::user_id.eq(user));
     diesel::delete(all).execute(tx.conn)?;
     Ok(())
+}
+
+/// True when somebody of the tenant has the passkey with this id.
+pub fn passkey_exists(tx: &mut Tx<'_>, tenant: &TenantId, id: &MethodId) -> Result<bool> {
+    // Written out, so that the index of passkeys fits.
+    let is_passkey = sql::<Bool>("kind = 'fido2'");
+    let query =
+        methods::table.filter(methods::tenant_id.eq(tenant)).filter(methods::method_id.eq(id)).filter(is_passkey);
+    Ok(diesel::select(diesel::dsl::exists(query)).get_result(tx.conn)?)
 }
 
 /// True when another user of the tenant signs in with this number.

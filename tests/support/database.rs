@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query, sql_types::Text};
+use diesel::{
+    Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query,
+    sql_types::Text,
+};
 use rekey::config::DatabaseUrl;
 
 use super::TestApp;
@@ -38,6 +41,16 @@ pub fn digest(app: &TestApp) -> BTreeMap<String, Vec<String>> {
             };
             tables.into_iter().filter(wanted).map(content).collect()
         }
+    }
+}
+
+/// Changes the database behind the server's back.
+pub fn execute(app: &TestApp, sql: &str) {
+    match &app.database {
+        DatabaseUrl::Sqlite(path) => {
+            SqliteConnection::establish(&path.to_string_lossy()).unwrap().batch_execute(sql).unwrap();
+        }
+        DatabaseUrl::Postgres(url) => PgConnection::establish(url).unwrap().batch_execute(sql).unwrap(),
     }
 }
 

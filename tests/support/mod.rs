@@ -82,7 +82,16 @@ impl TestApp {
     }
 
     pub async fn start_with(backend: Backend, options: Options) -> Self {
-        let mut this = Self::empty_with(backend, options).await;
+        Self::empty_with(backend, options, |_| ()).await.with_tenant().await
+    }
+
+    /// A server with other settings than the default ones.
+    pub async fn start_changed(backend: Backend, change: impl FnOnce(&mut App)) -> Self {
+        Self::empty_with(backend, Options::default(), change).await.with_tenant().await
+    }
+
+    async fn with_tenant(self) -> Self {
+        let mut this = self;
         this.tenant = this.new_tenant("contoso.example").await;
         this.token = this.token_with(&this.tenant, &rekey::access::known_permissions()).await;
         this
@@ -90,10 +99,10 @@ impl TestApp {
 
     /// A server without a tenant, for data that brings its own.
     pub async fn empty(backend: Backend) -> Self {
-        Self::empty_with(backend, Options::default()).await
+        Self::empty_with(backend, Options::default(), |_| ()).await
     }
 
-    async fn empty_with(backend: Backend, options: Options) -> Self {
+    async fn empty_with(backend: Backend, options: Options, change: impl FnOnce(&mut App)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = match backend {
             Backend::Sqlite => DatabaseUrl::Sqlite(folder.path().join("rekey.db")),
@@ -105,7 +114,8 @@ impl TestApp {
         let acceptor = rekey::server::bind("127.0.0.1:0").await.unwrap();
         let address: SocketAddr = *acceptor.local_addr()[0].as_socket_addr().unwrap();
         let base = format!("http://{address}");
-        let app = App::new(store, &base);
+        let mut app = App::new(store, &base);
+        change(&mut app);
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(rekey::server::serve(acceptor, app.clone(), options, async move {
             let _ = stopped.await;

@@ -1,5 +1,7 @@
 //! The running application: made by the command line and by the tests alike.
 
+pub mod devices;
+
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};

@@ -30,6 +30,7 @@ use crate::{
 };
 
 pub mod log;
+pub mod push;
 
 /// How long a session may take, in minutes.
 const SESSION_MINUTES: i64 = 15;
@@ -323,7 +324,7 @@ pub fn get(tx: &mut Tx<'_>, issuer: &Issuer, caller: &Caller, id: &str) -> Resul
 /// Asks the user for a method: sends a code or a push, or returns WebAuthn's request options. Without a method it
 /// asks for any passkey.
 pub fn challenge(tx: &mut Tx<'_>, caller: &Caller, id: &str, method: Option<&str>) -> Result<Prompt> {
-    let Open { session, state, user, .. } = open(tx, caller, id)?;
+    let Open { actor, session, state, user } = open(tx, caller, id)?;
     check_waits(&session)?;
     let Some(method) = method else { return methods::fido2::challenge(tx, user.as_ref(), &session.session_id) };
     let user = user.ok_or_else(|| Error::method_not_found(method))?;
@@ -331,7 +332,7 @@ pub fn challenge(tx: &mut Tx<'_>, caller: &Caller, id: &str, method: Option<&str
     if let Some(kind) = proof::guess_kind(method.kind()) {
         throttle::check(tx, &session.tenant_id, user.user_id.as_str(), kind)?;
     }
-    proof::challenge(tx, &user, &method, &session.session_id)
+    proof::challenge(tx, &actor, &user, &method, &session.session_id)
 }
 
 /// Checks a proof, and moves the session on.

@@ -21,6 +21,7 @@ const OWN: &[&str] = &[
     "getEmailMethod",
     "deleteEmailMethod",
     "listMicrosoftAuthenticatorMethods",
+    "createMicrosoftAuthenticatorMethod",
     "getMicrosoftAuthenticatorMethod",
     "deleteMicrosoftAuthenticatorMethod",
     "listSoftwareOathMethods",

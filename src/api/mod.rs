@@ -10,6 +10,7 @@ mod odata;
 pub mod problem;
 mod strict_json;
 
+mod authenticator_devices;
 mod deleted_items;
 mod directory_audits;
 mod email;
@@ -24,6 +25,7 @@ mod password;
 mod phone;
 mod policies;
 mod preferences;
+mod qr_code;
 mod requirements;
 mod reset;
 mod role_management;
@@ -57,6 +59,9 @@ enum Tag {
     /// Signing a user in: first factor, second factor, outcome. For sign-in services.
     #[oai(rename = "Sign-in")]
     SignIn,
+    /// What authenticator apps ask for, signed by their own keys; docs/authenticator-protocol.md tells it whole.
+    #[oai(rename = "Authenticator apps")]
+    Devices,
     /// The inventory of hardware OATH tokens.
     #[oai(rename = "Hardware OATH tokens")]
     HardwareOath,
@@ -81,6 +86,7 @@ const TAGS: &[&str] = &[
     "Reset",
     "Authentication methods",
     "Sign-in",
+    "Authenticator apps",
     "Hardware OATH tokens",
     "Users",
     "Directory roles",
@@ -106,7 +112,7 @@ fn all(app: &App) -> impl OpenApi + use<> {
             preferences::PreferencesApi(app()),
             requirements::RequirementsApi(app()),
         ),
-        sign_in_sessions::SignInSessionsApi(app()),
+        (sign_in_sessions::SignInSessionsApi(app()), authenticator_devices::AuthenticatorDevicesApi(app())),
         (hardware_oath::HardwareOathApi(app()), hardware_oath_devices::HardwareOathDevicesApi(app())),
         (users::UsersApi(app()), deleted_items::DeletedItemsApi(app()), role_management::RoleManagementApi(app())),
         organization::OrganizationApi(app()),

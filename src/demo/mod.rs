@@ -3,6 +3,7 @@
 //! Seeded once; a second start finds it and only prints it again. All ids are the same on every machine, so that the
 //! examples in the API's document can name them. Tenants are marked as demo.
 
+pub mod authenticator;
 mod people;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -13,7 +14,7 @@ use crate::{
     applications::{self, NewApplication},
     audit::{self, Activity, Entry, Target},
     error::{Error, Result},
-    id::{ApplicationId, AuditEventId, SessionId, TenantId, stable_guid},
+    id::{ApplicationId, AuditEventId, SessionId, TenantId, UserId, stable_guid},
     methods::password::PasswordDigest,
     sign_in::{Factor, Proof, State},
     store::{
@@ -79,7 +80,8 @@ pub async fn seed(app: &App) -> Result<Demo> {
     let (tenant, application, secret) = (example.clone(), client_id.clone(), client_secret.clone());
     let write = move |tx: &mut Tx<'_>| {
         seed_application(tx, &tenant, &application, &secret)?;
-        seed_session(tx, &tenant, &application)
+        seed_session(tx, &tenant, &application)?;
+        authenticator::seed(tx, &tenant, &application)
     };
     app.store.write(&example, write).await?;
     Ok(Demo { tenant_id: example, client_id, client_secret })
@@ -142,20 +144,32 @@ fn seed_session(tx: &mut Tx<'_>, tenant: &TenantId, application: &ApplicationId)
     if sessions::find(tx, tenant, &session_id)?.is_some() {
         return Ok(());
     }
+    let user = store::users::find(tx, tenant, EXAMPLE_USER)?.map(|user| user.user_id);
+    let session = waiting_session(tx, tenant, application, session_id, user)?;
+    sessions::insert(tx, &session)
+}
+
+/// A session whose password was right, and that waits for a second factor for longer than real ones do.
+fn waiting_session(
+    tx: &Tx<'_>,
+    tenant: &TenantId,
+    application: &ApplicationId,
+    session_id: SessionId,
+    user_id: Option<UserId>,
+) -> Result<SessionRow> {
     let proof = Proof { factor: Factor::Password, method_id: None, amr: vec!["pwd".into()], at: tx.now() };
     let state = State { proofs: vec![proof], password_must_change: false };
-    let session = SessionRow {
+    Ok(SessionRow {
         tenant_id: tenant.clone(),
         session_id,
         application_id: application.clone(),
-        user_id: store::users::find(tx, tenant, EXAMPLE_USER)?.map(|user| user.user_id),
+        user_id,
         status: SessionStatus::MfaRequired,
         state: serde_json::to_string(&state).map_err(Error::internal)?,
         created_at: tx.now(),
         expires_at: tx.now().plus_minutes(SECRET_DAYS * 24 * 60),
         completed_at: None,
-    };
-    sessions::insert(tx, &session)
+    })
 }
 
 fn has_secret(application: &Application, secret: &SecretString, tx: &Tx<'_>) -> bool {

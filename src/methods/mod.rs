@@ -29,6 +29,7 @@ pub mod phone;
 pub mod policy;
 pub mod preferences;
 pub mod proof;
+pub mod qr;
 pub mod registration;
 pub mod requirements;
 pub mod software_oath;

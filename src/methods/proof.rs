@@ -4,8 +4,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Method, MethodKind, policy::MethodsPolicy, software_oath, temporary_access_pass};
+use super::{Method, MethodKind, microsoft_authenticator, policy::MethodsPolicy, software_oath, temporary_access_pass};
 use crate::{
+    access::Actor,
     clock::Timestamp,
     error::{Error, Result},
     hardware_oath,
@@ -75,10 +76,11 @@ pub fn usable(tx: &mut Tx<'_>, user: &User) -> Result<Vec<Method>> {
             && policy.allows(&user.user_id, method)
             && match method {
                 Method::TemporaryAccessPass(pass) => temporary_access_pass::view(pass, now).is_usable,
+                // Without a key it has nothing to answer with.
+                Method::MicrosoftAuthenticator(app) => app.detail.public_key.is_some(),
                 Method::Password(_)
                 | Method::Phone(_)
                 | Method::Email(_)
-                | Method::MicrosoftAuthenticator(_)
                 | Method::SoftwareOath(_)
                 | Method::HardwareOath(_)
                 | Method::Fido2(_) => true,
@@ -87,15 +89,12 @@ pub fn usable(tx: &mut Tx<'_>, user: &User) -> Result<Vec<Method>> {
     Ok(all)
 }
 
-/// Asks the user for a method.
-pub fn challenge(_tx: &mut Tx<'_>, _user: &User, method: &Method, _session: &SessionId) -> Result<Prompt> {
+/// Asks the user for a method, on behalf of the application that signs the user in.
+pub fn challenge(tx: &mut Tx<'_>, actor: &Actor, user: &User, method: &Method, session: &SessionId) -> Result<Prompt> {
     match method {
         Method::SoftwareOath(_) | Method::HardwareOath(_) | Method::TemporaryAccessPass(_) => Ok(Prompt::TypeCode),
-        Method::Phone(_)
-        | Method::Fido2(_)
-        | Method::MicrosoftAuthenticator(_)
-        | Method::Password(_)
-        | Method::Email(_) => Err(unfit(&method.id())),
+        Method::MicrosoftAuthenticator(app) => microsoft_authenticator::push::challenge(tx, actor, user, app, session),
+        Method::Phone(_) | Method::Fido2(_) | Method::Password(_) | Method::Email(_) => Err(unfit(&method.id())),
     }
 }
 
@@ -112,11 +111,11 @@ pub fn verify(
         Method::SoftwareOath(token) => software_oath::verify(tx, token, evidence.code()?),
         Method::HardwareOath(device) => hardware_oath::verify(tx, device, evidence.code()?),
         Method::TemporaryAccessPass(pass) => temporary_access_pass::verify(tx, pass, evidence.code()?),
-        Method::Phone(_)
-        | Method::Fido2(_)
-        | Method::MicrosoftAuthenticator(_)
-        | Method::Password(_)
-        | Method::Email(_) => Err(unfit(&method.id())),
+        Method::MicrosoftAuthenticator(_) => {
+            let message = "The app answers by itself: send it a push by challenge, then get the session until its status changes.";
+            Err(Error::invalid("methodId", message))
+        }
+        Method::Phone(_) | Method::Fido2(_) | Method::Password(_) | Method::Email(_) => Err(unfit(&method.id())),
     }
 }
 
@@ -124,14 +123,14 @@ fn unfit(id: &MethodId) -> Error {
     Error::invalid("methodId", format!("The method {id} cannot be used to sign in this way."))
 }
 
-/// Which failures a wrong answer of this kind is counted with; a signature cannot be guessed.
+/// Which failures a wrong answer of this kind is counted with; a signature cannot be guessed, and a push counts
+/// itself when it is sent.
 pub const fn guess_kind(kind: MethodKind) -> Option<GuessKind> {
     match kind {
         MethodKind::Password => Some(GuessKind::Password),
         MethodKind::Phone | MethodKind::SoftwareOath | MethodKind::HardwareOath => Some(GuessKind::Otp),
         MethodKind::TemporaryAccessPass => Some(GuessKind::TemporaryAccessPass),
-        MethodKind::MicrosoftAuthenticator => Some(GuessKind::Push),
-        MethodKind::Fido2 | MethodKind::Email => None,
+        MethodKind::Fido2 | MethodKind::MicrosoftAuthenticator | MethodKind::Email => None,
     }
 }
 

@@ -4,6 +4,7 @@
 mod support;
 
 mod audits;
+mod authenticators;
 mod deleted_items;
 mod devices;
 mod edge;
@@ -17,6 +18,7 @@ mod passes;
 mod phones;
 mod policies;
 mod preferences;
+mod pushes;
 mod requirements;
 mod reset;
 mod roles;

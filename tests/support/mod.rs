@@ -4,6 +4,7 @@
 //! once per test process. `REKEY_TEST_POSTGRES=required` makes missing binaries a failure instead of a skip.
 #![allow(dead_code, reason = "every test binary uses its own part")]
 
+pub mod authenticator;
 pub mod database;
 pub mod document;
 pub mod postgres;
@@ -54,6 +55,13 @@ pub async fn on_each_backend(test: impl AsyncFn(TestApp)) {
     }
 }
 
+/// The same with a server whose time stands still until the test moves it.
+pub async fn on_each_backend_with_own_clock(test: impl AsyncFn(TestApp)) {
+    for backend in backends() {
+        test(TestApp::start_with_own_clock(backend).await).await;
+    }
+}
+
 /// The same with a server that has no tenant yet.
 pub async fn on_each_empty_backend(test: impl AsyncFn(TestApp)) {
     test(TestApp::empty(Backend::Sqlite).await).await;
@@ -82,7 +90,16 @@ impl TestApp {
     }
 
     pub async fn start_with(backend: Backend, options: Options) -> Self {
-        let mut this = Self::empty_with(backend, options).await;
+        Self::empty_with(backend, options, Clock::System).await.with_tenant().await
+    }
+
+    /// A server whose time stands still until the test moves it: `app.app.store.context().clock`.
+    pub async fn start_with_own_clock(backend: Backend) -> Self {
+        Self::empty_with(backend, Options::default(), Clock::manual(Clock::System.now())).await.with_tenant().await
+    }
+
+    async fn with_tenant(self) -> Self {
+        let mut this = self;
         this.tenant = this.new_tenant("contoso.example").await;
         this.token = this.token_with(&this.tenant, &rekey::access::known_permissions()).await;
         this
@@ -90,10 +107,10 @@ impl TestApp {
 
     /// A server without a tenant, for data that brings its own.
     pub async fn empty(backend: Backend) -> Self {
-        Self::empty_with(backend, Options::default()).await
+        Self::empty_with(backend, Options::default(), Clock::System).await
     }
 
-    async fn empty_with(backend: Backend, options: Options) -> Self {
+    async fn empty_with(backend: Backend, options: Options, clock: Clock) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = match backend {
             Backend::Sqlite => DatabaseUrl::Sqlite(folder.path().join("rekey.db")),
@@ -101,7 +118,7 @@ impl TestApp {
         };
         let entropy = Entropy::System;
         let sealer = Sealer::generate(&entropy).unwrap();
-        let store = Store::open(&url, Context::new(Clock::System, entropy, sealer)).unwrap();
+        let store = Store::open(&url, Context::new(clock, entropy, sealer)).unwrap();
         let acceptor = rekey::server::bind("127.0.0.1:0").await.unwrap();
         let address: SocketAddr = *acceptor.local_addr()[0].as_socket_addr().unwrap();
         let base = format!("http://{address}");

@@ -1,0 +1,8 @@
+//! QR codes, for what people would otherwise have to type into an app.
+
+use crate::error::{Error, Result};
+
+/// A text as a QR code: a PNG with eight pixels to a module and the quiet zone of four modules (ISO/IEC 18004).
+pub fn png(text: &str) -> Result<Vec<u8>> {
+    qrcodegen_image::draw_png(text).map_err(Error::internal)
+}

@@ -186,6 +186,14 @@ const METHOD_READERS: &[Role] = &[
 ];
 const METHOD_WRITERS: &[Role] =
     &[Role::AuthenticationAdministrator, Role::PrivilegedAuthenticationAdministrator, Role::GlobalAdministrator];
+const PASSWORD_RESETTERS: &[Role] = &[
+    Role::PasswordAdministrator,
+    Role::HelpdeskAdministrator,
+    Role::UserAdministrator,
+    Role::AuthenticationAdministrator,
+    Role::PrivilegedAuthenticationAdministrator,
+    Role::GlobalAdministrator,
+];
 const POLICY_READERS: &[Role] =
     &[Role::GlobalReader, Role::AuthenticationPolicyAdministrator, Role::GlobalAdministrator];
 const POLICY_WRITERS: &[Role] = &[Role::AuthenticationPolicyAdministrator, Role::GlobalAdministrator];
@@ -324,7 +332,7 @@ fn rule(action: Action) -> Rule {
         Action::ChangeOwnPassword => methods(&[], &[], true),
         Action::ResetPassword => Rule {
             permissions: vec![kind_permission(MethodKind::Password, "ReadWrite"), WRITE_METHODS.into()],
-            ..methods(&[], METHOD_WRITERS, true)
+            ..methods(&[], PASSWORD_RESETTERS, true)
         },
         Action::Unlock => methods(&[RESET_MFA, WRITE_METHODS], METHOD_WRITERS, true),
         Action::ReadAuditLogs => directory(
@@ -473,7 +481,12 @@ pub fn allow(tx: &mut Tx<'_>, actor: &Actor, action: Action, target: Option<&Use
             if !roles.iter().any(|role| rule.roles.contains(role)) {
                 let names: Vec<_> = rule.roles.iter().map(|role| role.display_name()).collect();
                 let message = match names.join(", ") {
-                    none if none.is_empty() => "No role allows this.".into(),
+                    none if none.is_empty() => {
+                        format!(
+                            "No directory role allows this; it takes an application with {}.",
+                            rule.permissions.join(" or ")
+                        )
+                    }
                     names => format!("One of these roles is needed: {names}."),
                 };
                 return denied("missingRole", message);
@@ -486,7 +499,9 @@ pub fn allow(tx: &mut Tx<'_>, actor: &Actor, action: Action, target: Option<&Use
                 );
             }
             let target_roles = roles_of(tx, &actor.tenant, &target.user_id)?;
-            match target_roles.iter().find(|held| !roles.iter().any(|role| role.may_manage(**held))) {
+            // Only a role that allows the action counts: who may reset a helpdesk's password need not manage its methods.
+            let fit: Vec<_> = roles.iter().filter(|role| rule.roles.contains(role)).collect();
+            match target_roles.iter().find(|held| !fit.iter().any(|role| role.may_manage(**held))) {
                 None => Ok(()),
                 Some(held) => denied(
                     "targetTooPrivileged",

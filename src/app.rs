@@ -1,19 +1,19 @@
 //! The running application: made by the command line and by the tests alike.
 
 pub mod devices;
+mod passwords;
 
 use std::sync::Arc;
 
-use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::Semaphore;
 
 use crate::{
-    access::{self, Action, Caller, Origin},
+    access::{self, Caller, Origin},
     audit::{self, Activity, Entry, Target},
     error::{Error, Result},
     idempotency,
-    methods::password::{self, PasswordCheck},
+    methods::password::PasswordCheck,
     sign_in::{self, FirstFactor, SessionView, SignInRequest},
     store::{Store, Tx, users},
     tokens::{
@@ -106,20 +106,6 @@ impl App {
         self.write(caller, attempt, move |tx, caller| sign_in::begin(tx, &issuer, caller, &request, &check)).await
     }
 
-    async fn compare_password(&self, caller: &Caller, user: &str, password: SecretString) -> Result<PasswordCheck> {
-        let (caller, user) = (caller.clone(), user.to_owned());
-        // Whoever may not ask costs nothing.
-        let known = self.store.read(move |tx| {
-            access::authorize(tx, &caller, Action::RunSignIn, None)?;
-            let user = users::find(tx, &caller.tenant, &user)?;
-            password::known(tx, user.as_ref())
-        });
-        let known = known.await?;
-        let _turn = self.hashing.acquire().await.map_err(Error::internal)?;
-        let compare = move || known.compare(password.expose_secret());
-        tokio::task::spawn_blocking(compare).await.map_err(Error::internal)
-    }
-
     /// Runs a rule that only reads.
     pub async fn read<T, F>(&self, caller: Caller, f: F) -> Result<T>
     where
@@ -139,11 +125,27 @@ impl App {
         let tenant = caller.tenant.clone();
         let again = caller.clone();
         let outcome = self.store.write(&tenant, move |tx| idempotency::once(tx, &caller, |tx| f(tx, &caller))).await;
-        if let Err(Error::Denied { message, .. }) = &outcome {
-            let message = message.clone();
-            self.store.write(&tenant, move |tx| record_refusal(tx, &again, &attempt, &message)).await?;
-        }
+        self.note_refusal(&again, &attempt, &outcome).await?;
         outcome
+    }
+
+    /// Asks what must be known before a write that has slow work to do first: like [`App::read`], but an attempt of a
+    /// caller who was not allowed to is recorded.
+    async fn ask<T, F>(&self, caller: &Caller, attempt: &Attempt, f: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>, &Caller) -> Result<T> + Send + 'static,
+    {
+        let outcome = self.read(caller.clone(), f).await;
+        self.note_refusal(caller, attempt, &outcome).await?;
+        outcome
+    }
+
+    async fn note_refusal<T>(&self, caller: &Caller, attempt: &Attempt, outcome: &Result<T>) -> Result<()> {
+        let Err(Error::Denied { message, .. }) = outcome else { return Ok(()) };
+        let (tenant, caller, attempt, message) =
+            (caller.tenant.clone(), caller.clone(), attempt.clone(), message.clone());
+        self.store.write(&tenant, move |tx| record_refusal(tx, &caller, &attempt, &message)).await
     }
 }
 

@@ -65,6 +65,11 @@ activities! {
     DELETE_DEVICE = ("Delete Hardware Oath Token", DEVICES, METHODS, "Delete");
     IMPORT_DEVICES = ("Bulk upload Hardware Oath Tokens", DEVICES, METHODS, "Add");
     CHANGE_SECURITY_DEFAULTS = ("Update security defaults", POLICY, METHODS, "Update");
+    UPDATE_METHODS_POLICY = ("Authentication Methods Policy Update", POLICY, METHODS, "Update");
+    RESET_METHODS_POLICY = ("Authentication Methods Policy Reset", POLICY, METHODS, "Update");
+    RESET_PASSWORD = ("Reset user password", USERS, CORE, "Update");
+    CHANGE_PASSWORD = ("Change user password", USERS, CORE, "Update");
+    UNLOCK = ("Admin unlocked user", USERS, METHODS, "Update");
     CREATE_TENANT = ("Create organization", DIRECTORY, CORE, "Add");
     CREATE_APPLICATION = ("Add application", APPLICATIONS, CORE, "Add");
     UPDATE_APPLICATION = ("Update application", APPLICATIONS, CORE, "Update");

@@ -82,7 +82,8 @@ pub fn get(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str) -> Result<(Us
     Ok((user, device))
 }
 
-/// Assigns a token of the inventory to a user. It is of no use before it is activated.
+/// Assigns a token of the inventory to a user. It is of no use before it is activated; that is when the tenant's policy
+/// is asked, so tokens can be handed out before their kind is enabled.
 pub fn assign(tx: &mut Tx<'_>, caller: &Caller, user: &str, device: &DeviceKey) -> Result<OwnedDevice> {
     let (actor, user) = directory::authorize_on_user(tx, caller, WRITE, user)?;
     let device = find(tx, &actor, device)?;
@@ -158,6 +159,7 @@ pub fn assign_and_activate(
 ) -> Result<CodeOutcome> {
     let (actor, user) = directory::authorize_on_user(tx, caller, REGISTER, user)?;
     activation.check()?;
+    policy::check_registration(tx, &user, MethodKind::HardwareOath, None)?;
     let device = find(tx, &actor, device)?;
     check_assignable(tx, &user, &device)?;
     match prove(tx, &device, &activation.verification_code)? {
@@ -252,7 +254,6 @@ fn check_assignable(tx: &mut Tx<'_>, user: &User, device: &Device) -> Result<()>
         let message = "A guest has no hardware OATH token here; guests bring methods of their own organization.";
         return Err(Error::Invalid { area: Area::Methods, target: None, message: message.into() });
     }
-    policy::check_registration(tx, user, MethodKind::HardwareOath, None)?;
     oath::check_room(tx, user)
 }
 

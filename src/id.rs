@@ -60,6 +60,8 @@ ids! {
     SessionId,
     /// One question that waits for its answer.
     ChallengeId,
+    /// One thing that was begun for a user and may take its time.
+    OperationId,
 }
 
 impl From<DeviceId> for MethodId {

@@ -22,6 +22,7 @@ pub mod idempotency;
 pub mod messages;
 pub mod methods;
 pub mod policy;
+pub mod reports;
 pub mod reset;
 pub mod roles;
 pub mod sign_in;

@@ -7,6 +7,8 @@ use crate::{
     store::{Tx, tenants},
 };
 
+pub mod authentication_methods;
+
 /// Graph's fixed id of the `identitySecurityDefaultsEnforcementPolicy`.
 pub const SECURITY_DEFAULTS_ID: &str = "00000000-0000-0000-0000-000000000005";
 pub const SECURITY_DEFAULTS_NAME: &str = "Security Defaults";

@@ -99,7 +99,7 @@ fn validate(tx: &mut Tx<'_>, actor: &Actor, user: &User, request: &ResetRequest)
     // Taking methods away and handing one out are different powers.
     if let Some(pass) = &request.issue_temporary_access_pass {
         access::allow(tx, actor, Action::RegisterKind(MethodKind::TemporaryAccessPass), Some(user))?;
-        temporary_access_pass::check(tx.now(), pass)?;
+        temporary_access_pass::check(tx, user, pass)?;
     }
     Ok(())
 }

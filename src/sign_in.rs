@@ -30,6 +30,7 @@ use crate::{
 };
 
 pub mod log;
+pub mod password_change;
 pub mod push;
 
 /// How long a session may take, in minutes.
@@ -402,7 +403,10 @@ pub fn prove(
 fn check_waits(session: &SessionRow) -> Result<()> {
     match session.status {
         SessionStatus::MfaRequired | SessionStatus::RegistrationRequired => Ok(()),
-        SessionStatus::PasswordChangeRequired | SessionStatus::Completed | SessionStatus::Refused => {
+        SessionStatus::PasswordChangeRequired => {
+            Err(Error::conflict("All is proven in this session; the user must change the password now."))
+        }
+        SessionStatus::Completed | SessionStatus::Refused => {
             let message = format!("The session is {}; open a new one.", session.status);
             Err(Error::conflict(message))
         }

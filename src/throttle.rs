@@ -7,7 +7,7 @@ use crate::{
     id::TenantId,
     store::{
         Tx,
-        guesses::{self, GuessKind},
+        guesses::{self, GuessKind, Guesses},
     },
 };
 
@@ -73,6 +73,34 @@ fn blocked(kind: GuessKind, failures: i32, last_failure_at: Timestamp, now: Time
 /// Whole seconds from `now` until a moment, rounded up, for `Retry-After`.
 pub fn seconds_until(at: Timestamp, now: Timestamp) -> i64 {
     (at.micros() - now.micros() + 999_999).div_euclid(1_000_000)
+}
+
+/// How many failures of one kind stand against a subject, and what follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lockout {
+    pub kind: GuessKind,
+    pub failures: i32,
+    /// When the next try is allowed; `None` when it is now, or never.
+    pub retry_at: Option<Timestamp>,
+    /// True when only an administrator can help.
+    pub is_locked_out: bool,
+}
+
+/// Where a subject stands.
+pub fn lockouts(tx: &mut Tx<'_>, tenant: &TenantId, subject: &str) -> Result<Vec<Lockout>> {
+    let mut lockouts = vec![];
+    for Guesses { kind, failures, .. } in guesses::of_subject(tx, tenant, subject)? {
+        let (retry_at, is_locked_out) = match check(tx, tenant, subject, kind) {
+            Ok(()) => (None, false),
+            Err(Error::TooManyAttempts { retry_after: Some(seconds), .. }) => {
+                (Some(tx.now().plus_seconds(seconds)), false)
+            }
+            Err(Error::TooManyAttempts { retry_after: None, .. }) => (None, true),
+            Err(error) => return Err(error),
+        };
+        lockouts.push(Lockout { kind, failures, retry_at, is_locked_out });
+    }
+    Ok(lockouts)
 }
 
 /// Counts a failure.

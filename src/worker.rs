@@ -1,4 +1,5 @@
-//! Clean-up that no request waits for: answers of idempotency keys after 24 hours, registrations that nobody finished.
+//! Clean-up that no request waits for: answers of idempotency keys after 24 hours, registrations that nobody finished,
+//! failures that are long ago.
 //!
 //! Expired rows are invisible already, so it does not matter when, how often, or on how many replicas this runs.
 
@@ -7,11 +8,17 @@ use std::time::Duration;
 use crate::{
     error::Result,
     id::TenantId,
-    store::{Store, challenges, idempotency, methods, sessions},
+    store::{Store, challenges, guesses, idempotency, methods, operations, sessions},
+    throttle,
 };
 
 /// Time between two rounds.
 const PAUSE: Duration = Duration::from_secs(300);
+
+/// After how many minutes without another one failures are forgotten: 30 days.
+const FAILURES_MINUTES: i64 = 30 * 24 * 60;
+/// How long a caller can ask what became of an operation, in minutes: a little longer than a day.
+const OPERATION_MINUTES: i64 = 25 * 60;
 
 /// What one round removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +27,8 @@ pub struct Removed {
     pub registrations: usize,
     pub sessions: usize,
     pub challenges: usize,
+    pub failures: usize,
+    pub operations: usize,
 }
 
 /// One round.
@@ -32,6 +41,9 @@ pub async fn run_once(store: &Store) -> Result<Removed> {
             registrations: methods::purge_unfinished(tx)?,
             sessions: sessions::purge_expired(tx)?,
             challenges: challenges::purge_expired(tx)?,
+            // Whoever was stopped for good stays so until an administrator helps.
+            failures: guesses::purge(tx, tx.now().plus_minutes(-FAILURES_MINUTES), throttle::HARD_STOP)?,
+            operations: operations::purge(tx, tx.now().plus_minutes(-OPERATION_MINUTES))?,
         })
     };
     store.write(&nobody, clean).await

@@ -60,6 +60,12 @@ fn target(operation: &Operation) -> String {
     url.query().map_or(path.to_owned(), |query| format!("{path}?{query}"))
 }
 
+/// The tokens of somebody who has nothing yet and of somebody who has something. A code is good once, so that the
+/// latter is asked for once on a server.
+async fn own_tokens(app: &TestApp) -> Vec<String> {
+    vec![registration_token(app).await, outcome_token(app).await]
+}
+
 /// What the demo token shows right now.
 fn code(operation: &Operation, body: &Value) -> String {
     let addressed = operation.target() + &body.to_string();
@@ -100,7 +106,7 @@ async fn execute_on_device(app: &TestApp, operation: &Operation) -> Answer {
     }
 }
 
-async fn execute(app: &TestApp, operation: &Operation) -> Answer {
+async fn execute(app: &TestApp, own: &[String], operation: &Operation) -> Answer {
     if operation.is_for_devices() {
         return execute_on_device(app, operation).await;
     }
@@ -108,11 +114,14 @@ async fn execute(app: &TestApp, operation: &Operation) -> Answer {
         return execute_as(app, operation, &app.token).await;
     }
     // What users do to themselves, somebody does who has something, or somebody who has nothing yet.
-    let answer = execute_as(app, operation, &registration_token(app).await).await;
-    if answer.status.is_success() {
-        return answer;
+    let mut answer = None;
+    for token in own {
+        answer = Some(execute_as(app, operation, token).await);
+        if answer.as_ref().is_some_and(|answer| answer.status.is_success()) {
+            break;
+        }
     }
-    execute_as(app, operation, &outcome_token(app).await).await
+    answer.unwrap()
 }
 
 async fn execute_as(app: &TestApp, operation: &Operation, token: &str) -> Answer {
@@ -134,11 +143,16 @@ async fn execute_as(app: &TestApp, operation: &Operation, token: &str) -> Answer
 async fn every_example_works_as_it_stands() {
     let document = Document::parse(&rekey::api::document().unwrap());
     let shared = demo_app().await;
+    let own = own_tokens(&shared).await;
     let mut failures = vec![];
     for operation in document.operations() {
         // Reading changes nothing, so all reads share one server; whatever changes something gets a fresh one.
         let fresh = if operation.reads() { None } else { Some(demo_app().await) };
-        let answer = execute(fresh.as_ref().unwrap_or(&shared), &operation).await;
+        let own = match &fresh {
+            Some(app) if operation.path.starts_with("/v1.0/me") => own_tokens(app).await,
+            _ => own.clone(),
+        };
+        let answer = execute(fresh.as_ref().unwrap_or(&shared), &own, &operation).await;
         // The secret that the demo prints cannot stand in the document.
         if !answer.status.is_success() && operation.id != "getToken" {
             failures.push(format!("{operation}: {} {}", answer.status, answer.text));

@@ -5,7 +5,7 @@ use crate::{
     demo,
     directory::role_assignments,
     id::UserId,
-    methods::{email, password, phone::PhoneType},
+    methods::{email, password, phone::PhoneType, policy::ConfigurationId},
     roles::Role,
 };
 
@@ -24,6 +24,16 @@ pub fn sign_in_session() -> String {
     demo::id("signInSession")
 }
 
+/// A session of the example user's in which all is proven, and the password must be changed.
+pub fn password_change_session() -> String {
+    demo::id("signInSession passwordChange")
+}
+
+/// A password reset of the example user's that is done.
+pub fn operation() -> String {
+    demo::id("operation")
+}
+
 /// A user who was deleted and can be restored.
 pub fn deleted_user() -> String {
     demo::id("deleted user")
@@ -37,6 +47,11 @@ pub fn purgeable_user() -> String {
 /// A user who may be deleted.
 pub fn leaver() -> String {
     demo::LEAVER.into()
+}
+
+/// A configuration of the authentication methods policy.
+pub fn configuration() -> String {
+    ConfigurationId::TemporaryAccessPass.as_str().into()
 }
 
 pub fn password() -> String {

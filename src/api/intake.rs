@@ -58,6 +58,8 @@ pub struct RequestInfo {
     pub path: String,
     pub query: String,
     pub once: Option<Once>,
+    /// What the body of a PATCH calls itself (`@odata.type`); it says which kind of object is changed.
+    pub odata_type: Option<String>,
     /// `Prefer: return=minimal`.
     pub prefers_minimal: bool,
     /// A script in a browser asks.
@@ -169,6 +171,7 @@ fn describe(app: &App, request: &Request) -> RequestInfo {
         path: path.to_owned(),
         query: request.uri().query().unwrap_or_default().to_owned(),
         once: None,
+        odata_type: None,
         prefers_minimal: request.header("prefer").is_some_and(|prefer| {
             prefer.split([',', ';']).any(|part| part.trim().eq_ignore_ascii_case("return=minimal"))
         }),
@@ -220,7 +223,7 @@ fn hides_control_characters(address: &str) -> bool {
     })
 }
 
-async fn read_body(request: &mut Request, info: &RequestInfo) -> poem::Result<Vec<u8>> {
+async fn read_body(request: &mut Request, info: &mut RequestInfo) -> poem::Result<Vec<u8>> {
     let mut encodings = request.headers().get_all(header::CONTENT_ENCODING).iter();
     if let Some(encoding) = encodings.find(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         let encoding = encoding.to_str().unwrap_or("?").chars().take(32).collect();
@@ -251,7 +254,11 @@ async fn read_body(request: &mut Request, info: &RequestInfo) -> poem::Result<Ve
     if !is_json {
         return Ok(body.to_vec());
     }
-    strict_json::normalise(&body).map_err(|message| problem::Problem(refuse(message)).into())
+    let normalised = strict_json::normalise(&body).map_err(|message| problem::Problem(refuse(message)))?;
+    if request.method() == Method::PATCH {
+        info.odata_type = strict_json::odata_type(&body);
+    }
+    Ok(normalised)
 }
 
 fn once(app: &App, request: &Request, info: &RequestInfo, body: &[u8]) -> Result<Option<Once>, Error> {

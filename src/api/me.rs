@@ -45,6 +45,9 @@ const OWN: &[&str] = &[
     "updateSignInPreferences",
 ];
 
+/// What only users themselves may ask for: in the document it stands below `/me` alone.
+const ONLY_OWN: &[&str] = &["changePassword"];
+
 const USER_PATH: &str = "/v1.0/users/{user}";
 const OWN_PATH: &str = "/v1.0/me";
 /// The name of the security scheme of `/me`.
@@ -65,7 +68,7 @@ pub fn document(document: &mut Value) {
         let (Some(rest), Some(operations)) = (path.strip_prefix(USER_PATH), operations.as_object()) else { continue };
         let of_self: serde_json::Map<_, _> = operations
             .iter()
-            .filter(|(_, operation)| OWN.iter().any(|id| operation["operationId"] == *id))
+            .filter(|(_, operation)| is_named(operation, OWN) || is_named(operation, ONLY_OWN))
             .map(|(method, operation)| (method.clone(), for_self(operation)))
             .collect();
         if !of_self.is_empty() {
@@ -73,6 +76,10 @@ pub fn document(document: &mut Value) {
         }
     }
     if let Some(paths) = document["paths"].as_object_mut() {
+        for operations in paths.values_mut().filter_map(Value::as_object_mut) {
+            operations.retain(|_, operation| !is_named(operation, ONLY_OWN));
+        }
+        paths.retain(|_, operations| operations.as_object().is_none_or(|operations| !operations.is_empty()));
         paths.extend(own);
     }
     document["components"]["securitySchemes"][SCHEME] = json!({
@@ -83,21 +90,28 @@ pub fn document(document: &mut Value) {
     });
 }
 
+fn is_named(operation: &Value, ids: &[&str]) -> bool {
+    ids.iter().any(|id| operation["operationId"] == *id)
+}
+
 fn for_self(operation: &Value) -> Value {
     let mut own = operation.clone();
+    own["security"] = json!([{ SCHEME: [] }]);
+    if let Some(parameters) = own["parameters"].as_array_mut() {
+        parameters.retain(|parameter| parameter["name"] != "user");
+    }
+    if is_named(operation, ONLY_OWN) {
+        return own;
+    }
     let id = operation["operationId"].as_str().unwrap_or_default();
     let mut letters = id.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
     own["operationId"] = json!(format!("my{}{}", first.unwrap_or_default(), letters.as_str()));
-    own["security"] = json!([{ SCHEME: [] }]);
     own["summary"] = json!(format!("{} (own)", operation["summary"].as_str().unwrap_or_default()));
     own["description"] = json!(
         "The same for the user who signed in. Needs the `outcomeToken` of a sign-in that was completed with \
          multifactor authentication; while a registration is due, a `registrationToken` registers methods."
     );
-    if let Some(parameters) = own["parameters"].as_array_mut() {
-        parameters.retain(|parameter| parameter["name"] != "user");
-    }
     own
 }
 
@@ -120,7 +134,7 @@ mod tests {
     #[test]
     fn every_operation_named_here_exists() {
         let document = super::super::document().unwrap();
-        for id in OWN {
+        for id in OWN.iter().chain(ONLY_OWN) {
             assert!(document.contains(&format!("\"operationId\": \"{id}\"")), "{id}");
         }
     }

@@ -33,6 +33,7 @@ use crate::{
         email::EmailEntry,
         manage::{self, OfUser},
         phone::PhoneEntry,
+        policy::MethodsPolicy,
         temporary_access_pass,
     },
 };
@@ -60,7 +61,7 @@ enum MethodView {
 }
 
 impl MethodView {
-    fn new(method: Method, user_name: &str, now: Timestamp) -> Self {
+    fn new(method: Method, user_name: &str, policy: &MethodsPolicy, now: Timestamp) -> Self {
         match method {
             Method::Password(password) => Self::Password(password.into()),
             Method::Phone(phone) => Self::Phone(PhoneEntry::from(phone).into()),
@@ -70,7 +71,7 @@ impl MethodView {
             Method::HardwareOath(device) => Self::HardwareOath(HardwareOathView::new(device, user_name)),
             Method::Fido2(passkey) => Self::Fido2(passkey.into()),
             Method::TemporaryAccessPass(pass) => {
-                Self::TemporaryAccessPass(temporary_access_pass::view(&pass, now).into())
+                Self::TemporaryAccessPass(temporary_access_pass::view(&pass, policy, now).into())
             }
         }
     }
@@ -129,10 +130,10 @@ impl MethodsApi {
         user: Path<String>,
     ) -> Result<Json<Page<MethodView>>, Problem> {
         refuse_other_options(&info, &[])?;
-        let OfUser { user_id, user_name, read_at, found } =
+        let OfUser { user_id, user_name, read_at, found: (found, policy) } =
             self.0.read(guard.0, move |tx, caller| manage::list_all(tx, caller, &user)).await?;
         let context = self.0.context(&info, &authentication_context(user_id.as_str(), "methods"));
-        let views = found.into_iter().map(|method| MethodView::new(method, &user_name, read_at)).collect();
+        let views = found.into_iter().map(|method| MethodView::new(method, &user_name, &policy, read_at)).collect();
         Ok(Json(Page::whole(context, views)))
     }
 
@@ -154,7 +155,7 @@ impl MethodsApi {
         refuse_other_options(&info, &[])?;
         let found = self.0.read(guard.0, move |tx, caller| manage::get_any(tx, caller, &user, &id)).await?;
         let (user_name, read_at) = (found.user_name.clone(), found.read_at);
-        let view = found.map(|method| MethodView::new(method, &user_name, read_at));
+        let view = found.map(|(method, policy)| MethodView::new(method, &user_name, &policy, read_at));
         Ok(entity(&self.0, &info, view, "methods"))
     }
 }

@@ -14,7 +14,6 @@ use super::{
     methods::{created, delete, entity, page},
     odata::{Created, Entity, NoContent, Page, refuse_other_options},
     problem::Problem,
-    qr_code::QrCodeView,
     strict_json::text,
 };
 use crate::{
@@ -26,6 +25,7 @@ use crate::{
             MicrosoftAuthenticator,
             activation::{self, PendingApp},
         },
+        qr,
     },
 };
 
@@ -90,15 +90,15 @@ struct PendingView {
     activation_code: String,
     /// For the app to open: this server's address, and the code.
     activation_uri: String,
-    /// `activationUri` for the app to scan.
-    qr_code: QrCodeView,
+    /// `activationUri` for the app to scan: a PNG as a `data:` URI, good for the `src` of an image.
+    qr_code: String,
     created_date_time: String,
     /// When the registration ends unless the app was activated before.
     expiration_date_time: String,
 }
 
-impl From<(PendingApp, QrCodeView)> for PendingView {
-    fn from((app, qr_code): (PendingApp, QrCodeView)) -> Self {
+impl From<(PendingApp, String)> for PendingView {
+    fn from((app, qr_code): (PendingApp, String)) -> Self {
         Self {
             id: app.id.into_string(),
             display_name: app.display_name,
@@ -172,7 +172,7 @@ impl MicrosoftAuthenticatorApi {
             .0
             .write(guard.0, attempt, move |tx, caller| activation::begin(tx, caller, &url, &user, name.as_deref()));
         let pending = write.await?;
-        let (id, qr_code) = (pending.found.id.to_string(), QrCodeView::of(&pending.found.activation_uri)?);
+        let (id, qr_code) = (pending.found.id.to_string(), qr::data_uri(&pending.found.activation_uri)?);
         Ok(created(&self.0, &info, pending.map(|app| (app, qr_code)), COLLECTION, &id))
     }
 

@@ -10,6 +10,7 @@ mod odata;
 pub mod problem;
 mod strict_json;
 
+mod authentication_methods_policy;
 mod authenticator_devices;
 mod deleted_items;
 mod directory_audits;
@@ -20,12 +21,13 @@ mod hardware_oath_devices;
 mod me;
 mod methods;
 mod microsoft_authenticator;
+mod operations;
 mod organization;
 mod password;
 mod phone;
 mod policies;
 mod preferences;
-mod qr_code;
+mod reports;
 mod requirements;
 mod reset;
 mod role_management;
@@ -33,6 +35,7 @@ mod sign_in_sessions;
 mod software_oath;
 mod temporary_access_pass;
 mod tokens;
+mod unlock;
 mod user_bodies;
 mod user_view;
 mod users;
@@ -77,6 +80,8 @@ enum Tag {
     /// Who did what to whom, from where.
     #[oai(rename = "Audit logs")]
     Audit,
+    /// Who has registered what.
+    Reports,
     /// Access tokens and how to verify them.
     Tokens,
 }
@@ -93,6 +98,7 @@ const TAGS: &[&str] = &[
     "Organization",
     "Policies",
     "Audit logs",
+    "Reports",
     "Tokens",
 ];
 
@@ -111,13 +117,15 @@ fn all(app: &App) -> impl OpenApi + use<> {
             temporary_access_pass::TemporaryAccessPassApi(app()),
             preferences::PreferencesApi(app()),
             requirements::RequirementsApi(app()),
+            (operations::OperationsApi(app()), unlock::UnlockApi(app())),
         ),
         (sign_in_sessions::SignInSessionsApi(app()), authenticator_devices::AuthenticatorDevicesApi(app())),
         (hardware_oath::HardwareOathApi(app()), hardware_oath_devices::HardwareOathDevicesApi(app())),
         (users::UsersApi(app()), deleted_items::DeletedItemsApi(app()), role_management::RoleManagementApi(app())),
         organization::OrganizationApi(app()),
-        policies::PoliciesApi(app()),
+        (policies::PoliciesApi(app()), authentication_methods_policy::AuthenticationMethodsPolicyApi(app())),
         directory_audits::DirectoryAuditsApi(app()),
+        reports::ReportsApi(app()),
         tokens::TokensApi(app()),
     )
 }

@@ -50,7 +50,7 @@ impl From<PreferredName> for PreferredMethod {
 #[derive(Debug, Object)]
 #[oai(rename = "SignInPreferences", rename_all = "camelCase")]
 struct PreferencesView {
-    /// True: the strongest method is asked for, whatever the default.
+    /// True: the strongest method is asked for, whatever the default. False also while the tenant's policy says so.
     is_system_preferred_authentication_method_enabled: bool,
     /// The default: `push`, `oath`, `voiceMobile`, `voiceAlternateMobile`, `voiceOffice` or `sms`; null when there is
     /// none.

@@ -23,6 +23,7 @@ use crate::{
     error::Error,
     methods::requirements::{self, OptOut, RequirementsChange, Standing},
     store::users::PerUserMfaState,
+    throttle::Lockout,
 };
 
 /// Whether MFA is required of this user, whatever the tenant requires of everybody.
@@ -66,6 +67,31 @@ struct OptOutView {
     expiration_date_time: Option<String>,
 }
 
+/// Failures in a row of one kind.
+#[derive(Debug, Object)]
+#[oai(rename = "Lockout", rename_all = "camelCase")]
+struct LockoutView {
+    /// `password`, `otp` (one-time codes), `temporaryAccessPass` or `push`.
+    kind: String,
+    failures: i32,
+    /// When the next try is allowed; null when it is now, or only after `unlock`.
+    #[oai(nullable)]
+    retry_after_date_time: Option<String>,
+    /// True after a hundred failures: only `unlock` helps.
+    is_locked_out: bool,
+}
+
+impl From<Lockout> for LockoutView {
+    fn from(lockout: Lockout) -> Self {
+        Self {
+            kind: lockout.kind.as_str().into(),
+            failures: lockout.failures,
+            retry_after_date_time: lockout.retry_at.map(Timestamp::to_iso),
+            is_locked_out: lockout.is_locked_out,
+        }
+    }
+}
+
 /// What is required of a user.
 #[derive(Debug, Object)]
 #[oai(rename = "StrongAuthenticationRequirements", rename_all = "camelCase")]
@@ -81,10 +107,13 @@ struct RequirementsView {
     registration_required_reason: Option<String>,
     /// What follows from all of it, the tenant's security defaults included.
     is_mfa_required: bool,
+    /// Wrong passwords and codes since the last right one; empty when there are none.
+    lockouts: Vec<LockoutView>,
 }
 
-impl From<Standing> for RequirementsView {
-    fn from(Standing { requirements, is_opted_out, is_mfa_required }: Standing) -> Self {
+impl From<(Standing, Vec<Lockout>)> for RequirementsView {
+    fn from((standing, lockouts): (Standing, Vec<Lockout>)) -> Self {
+        let Standing { requirements, is_opted_out, is_mfa_required } = standing;
         Self {
             per_user_mfa_state: requirements.per_user_mfa_state.into(),
             mfa_opt_out: OptOutView {
@@ -96,6 +125,7 @@ impl From<Standing> for RequirementsView {
             registration_required_date_time: requirements.registration_required_at.map(Timestamp::to_iso),
             registration_required_reason: requirements.registration_required_reason,
             is_mfa_required,
+            lockouts: lockouts.into_iter().map(Into::into).collect(),
         }
     }
 }

@@ -259,6 +259,21 @@ impl ProofBody {
     }
 }
 
+/// The password that replaces the one that must be changed.
+#[derive(Object)]
+#[oai(rename = "SignInPasswordChange", rename_all = "camelCase", deny_unknown_fields, example)]
+struct PasswordChangeBody {
+    /// 8 to 256 characters, none that is guessed first, and not the present one.
+    #[oai(validator(max_length = 1024), deserialize_with = "text")]
+    new_password: String,
+}
+
+impl Example for PasswordChangeBody {
+    fn example() -> Self {
+        Self { new_password: "amber lantern 58 river".into() }
+    }
+}
+
 #[derive(ApiResponse)]
 enum Opened {
     /// The session. A wrong first factor opens one as well: its status is `refused`.
@@ -370,6 +385,33 @@ impl SignInSessionsApi {
             sign_in::verify(tx, &issuer, caller, &session, method.as_deref(), &evidence)
         };
         let session = self.0.write(guard.0, attempt, write).await?.into_result()?;
+        Ok(Json(self.entity(&info, session)))
+    }
+
+    /// Change the password at a sign-in
+    ///
+    /// For the status `passwordChangeRequired`: all else is proven, and the password that was shown must be replaced
+    /// (somebody reset it). Completes the session; every other session of the user ends. Needs `SignIn.Verify.All`.
+    #[oai(
+        path = "/v1.0/signInSessions/:session/changePassword",
+        method = "post",
+        operation_id = "changePasswordAtSignIn"
+    )]
+    async fn change_password(
+        &self,
+        guard: Guard,
+        info: RequestInfo,
+        /// The session's id.
+        #[oai(example = "examples::password_change_session")]
+        session: Path<String>,
+        body: Json<PasswordChangeBody>,
+        /// Answers a repeated request with the first answer instead of doing it again, for 24 hours.
+        #[oai(name = "Idempotency-Key")]
+        _idempotency_key: Header<Option<String>>,
+    ) -> Result<Json<Entity<SignInSessionView>>, Problem> {
+        refuse_other_options(&info, &[])?;
+        let new = SecretString::from(body.0.new_password);
+        let session = self.0.change_password_at_sign_in(guard.0, session.0, new).await?;
         Ok(Json(self.entity(&info, session)))
     }
 }

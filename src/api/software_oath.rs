@@ -17,9 +17,11 @@ use super::{
 use crate::{
     app::{App, Attempt},
     audit::Activity,
+    error::Error,
     methods::{
         Stored,
         oath::HashFunction,
+        qr,
         software_oath::{self, NewSoftwareOath, SoftwareOath, SoftwareOathRequest},
     },
 };
@@ -142,8 +144,10 @@ struct NewSoftwareOathView {
     display_name: Option<String>,
     /// Base32; for typing into an authenticator app.
     secret_key: String,
-    /// For a QR code that authenticator apps scan.
+    /// What the QR code says.
     otpauth_uri: String,
+    /// For scanning with an authenticator app: a PNG as a `data:` URI, good for the `src` of an image.
+    qr_code: String,
     created_date_time: String,
     /// `pending` until a code is verified.
     status: String,
@@ -154,9 +158,12 @@ struct NewSoftwareOathView {
     expiration_date_time: String,
 }
 
-impl From<NewSoftwareOath> for NewSoftwareOathView {
-    fn from(token: NewSoftwareOath) -> Self {
-        Self {
+impl TryFrom<NewSoftwareOath> for NewSoftwareOathView {
+    type Error = Error;
+
+    fn try_from(token: NewSoftwareOath) -> Result<Self, Error> {
+        Ok(Self {
+            qr_code: qr::data_uri(&token.otpauth_uri)?,
             id: token.id.into_string(),
             display_name: token.detail.display_name,
             secret_key: token.secret_key,
@@ -167,7 +174,7 @@ impl From<NewSoftwareOath> for NewSoftwareOathView {
             digits: token.detail.digits,
             time_interval_in_seconds: token.detail.time_interval_in_seconds,
             expiration_date_time: token.expiration_date_time.to_iso(),
-        }
+        })
     }
 }
 
@@ -213,8 +220,8 @@ impl SoftwareOathApi {
 
     /// Create a software OATH token
     ///
-    /// Makes a secret for a user's authenticator app and shows it in this answer, once. Give `otpauthUri` to the user
-    /// as a QR code, or `secretKey` to type in; then send the app's first code to `activate`. Without that the
+    /// Makes a secret for a user's authenticator app and shows it in this answer, once. Show `qrCode` to the user,
+    /// or give `secretKey` to type in; then send the app's first code to `activate`. Without that the
     /// registration ends after 10 minutes. A user has at most 5 OATH tokens and authenticator apps in total. This does
     /// not answer a reset's demand that the user registers again. Needs the permission
     /// `UserAuthMethod-SoftwareOATH.ReadWrite.All` or `UserAuthenticationMethod.ReadWrite.All`, or the role
@@ -244,7 +251,7 @@ impl SoftwareOathApi {
         let user = token.user_id.as_str();
         let location = self.0.url(&info, &format!("/users/{user}/authentication/softwareOathMethods/{}", token.id));
         let context = self.0.context(&info, &authentication_context(user, "softwareOathMethods/$entity"));
-        Ok(Created::Token(Json(Entity::new(context, token.into())), location))
+        Ok(Created::Token(Json(Entity::new(context, token.try_into()?)), location))
     }
 
     /// Get a software OATH token

@@ -15,6 +15,16 @@ pub fn normalise(body: &[u8]) -> Result<Vec<u8>, String> {
     serde_json::to_vec(&value).map_err(|error| error.to_string())
 }
 
+/// What a document that was normalised calls itself (`@odata.type`). Read from the body as it came.
+pub fn odata_type(body: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Annotated {
+        #[serde(rename = "@odata.type")]
+        odata_type: Option<String>,
+    }
+    serde_json::from_slice::<Annotated>(body).ok()?.odata_type
+}
+
 /// For text properties, optional or not (`deserialize_with`): poem-openapi would read numbers and booleans as text,
 /// against its own document.
 pub fn text<T: ParseFromJSON>(value: Option<Value>) -> ParseResult<T> {

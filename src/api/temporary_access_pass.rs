@@ -20,8 +20,8 @@ use crate::{
     audit::Activity,
     clock::Timestamp,
     methods::{
-        MethodKind, manage,
-        temporary_access_pass::{self, PassRequest, PassView, TemporaryAccessPass},
+        MethodKind,
+        temporary_access_pass::{self, PassRequest, PassView},
     },
 };
 
@@ -68,7 +68,7 @@ pub struct TemporaryAccessPassView {
     lifetime_in_minutes: i32,
     is_usable_once: bool,
     is_usable: bool,
-    /// EnabledByPolicy, Expired, NotYetValid or OneTimeUsed.
+    /// EnabledByPolicy, DisabledByPolicy, Expired, NotYetValid or OneTimeUsed.
     method_usability_reason: String,
 }
 
@@ -115,10 +115,7 @@ impl TemporaryAccessPassApi {
         user: Path<String>,
     ) -> Result<Json<Page<TemporaryAccessPassView>>, Problem> {
         refuse_other_options(&info, &[])?;
-        let found =
-            self.0.read(guard.0, move |tx, caller| manage::list::<TemporaryAccessPass>(tx, caller, &user)).await?;
-        let now = found.read_at;
-        let passes = found.map(|passes| passes.iter().map(|pass| temporary_access_pass::view(pass, now)).collect());
+        let passes = self.0.read(guard.0, move |tx, caller| temporary_access_pass::list(tx, caller, &user)).await?;
         Ok(page(&self.0, &info, passes, COLLECTION))
     }
 
@@ -175,10 +172,7 @@ impl TemporaryAccessPassApi {
         id: Path<String>,
     ) -> Result<Json<Entity<TemporaryAccessPassView>>, Problem> {
         refuse_other_options(&info, &[])?;
-        let found =
-            self.0.read(guard.0, move |tx, caller| manage::get::<TemporaryAccessPass>(tx, caller, &user, &id)).await?;
-        let now = found.read_at;
-        let pass = found.map(|pass| temporary_access_pass::view(&pass, now));
+        let pass = self.0.read(guard.0, move |tx, caller| temporary_access_pass::get(tx, caller, &user, &id)).await?;
         Ok(entity(&self.0, &info, pass, COLLECTION))
     }
 

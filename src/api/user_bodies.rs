@@ -6,6 +6,7 @@ use poem_openapi::{
 };
 
 use crate::{
+    access::Caller,
     app::App,
     directory::attributes::{Changes, PasswordChange},
     error::{Error, Result},
@@ -114,7 +115,13 @@ impl Example for NewUserBody {
 impl NewUserBody {
     /// Hashes the password, which is why it is not a plain conversion.
     pub async fn into_changes(self, app: &App) -> Result<Changes> {
-        let digest = hash(app, self.password_profile.password).await?;
+        let optional = [&self.given_name, &self.surname, &self.mail];
+        let names: Vec<String> = [&self.user_principal_name, &self.display_name, &self.mail_nickname]
+            .into_iter()
+            .chain(optional.into_iter().flatten())
+            .cloned()
+            .collect();
+        let digest = hash(app, self.password_profile.password, &names).await?;
         Ok(Changes {
             display_name: Some(self.display_name),
             user_principal_name: Some(self.user_principal_name),
@@ -233,7 +240,7 @@ impl Example for UserUpdateBody {
 
 impl UserUpdateBody {
     /// Hashes the password, which is why it is not a plain conversion.
-    pub async fn into_changes(self, app: &App) -> Result<Changes> {
+    pub async fn into_changes(self, app: &App, caller: &Caller, user: &str) -> Result<Changes> {
         let profile = not_null("passwordProfile", self.password_profile)?;
         let (password, force_change_next_sign_in) = match profile {
             Some(profile) => (profile.password, profile.force_change_password_next_sign_in),
@@ -261,16 +268,15 @@ impl UserUpdateBody {
             password: PasswordChange { digest: None, force_change_next_sign_in },
         };
         if let Some(password) = password {
-            changes.password.digest = Some(hash(app, password).await?);
+            let names = app.names_of(caller, user).await?;
+            changes.password.digest = Some(hash(app, password, &names).await?);
         }
         Ok(changes)
     }
 }
 
-/// Takes tens of milliseconds on purpose, so it is done beside the request's thread and before the transaction.
-async fn hash(app: &App, password: Password) -> Result<PasswordDigest> {
-    let entropy = app.store.context().entropy.clone();
-    tokio::task::spawn_blocking(move || PasswordDigest::new(&entropy, &password)).await.map_err(Error::internal)?
+async fn hash(app: &App, Password(password): Password, names: &[String]) -> Result<PasswordDigest> {
+    app.hash_password("passwordProfile/password", password.into(), names).await.map_err(Error::in_directory)
 }
 
 fn nullable<T>(value: MaybeUndefined<T>) -> Option<Option<T>> {

@@ -153,7 +153,7 @@ impl UsersApi {
         user: Path<String>,
         body: Json<UserUpdateBody>,
     ) -> Result<NoContent, Problem> {
-        let changes = body.0.into_changes(&self.0).await?;
+        let changes = body.0.into_changes(&self.0, &guard.0, &user).await?;
         let attempt = Attempt::on_user(Activity::UPDATE_USER, &user);
         self.0.write(guard.0, attempt, move |tx, caller| users::update(tx, caller, &user, &changes)).await?;
         Ok(NoContent::Done)

@@ -4,6 +4,7 @@
 //! examples in the API's document can name them. Tenants are marked as demo.
 
 pub mod authenticator;
+mod passwords;
 mod people;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -81,7 +82,8 @@ pub async fn seed(app: &App) -> Result<Demo> {
     let write = move |tx: &mut Tx<'_>| {
         seed_application(tx, &tenant, &application, &secret)?;
         seed_session(tx, &tenant, &application)?;
-        authenticator::seed(tx, &tenant, &application)
+        authenticator::seed(tx, &tenant, &application)?;
+        passwords::seed(tx, &tenant, &application)
     };
     app.store.write(&example, write).await?;
     Ok(Demo { tenant_id: example, client_id, client_secret })

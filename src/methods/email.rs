@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Method, MethodKind, Stored,
     manage::{self, OfUser},
-    new_row,
+    new_row, policy,
 };
 use crate::{
     access::{Action, Caller},
@@ -74,6 +74,7 @@ pub fn parse(text: &str) -> Result<String> {
 pub fn create(tx: &mut Tx<'_>, caller: &Caller, user: &str, address: &str) -> Result<OfUser<EmailEntry>> {
     let (actor, user) = directory::authorize_on_user(tx, caller, Action::RegisterKind(MethodKind::Email), user)?;
     let detail = Email { email_address: parse(address)? };
+    policy::check_registration(tx, &user, MethodKind::Email, None)?;
     let id = MethodId::new(ID);
     if methods::find(tx, &user.tenant_id, &user.user_id, &id)?.is_some() {
         let message = "The user has an e-mail address already; change that one with PATCH.";
@@ -95,6 +96,7 @@ pub fn update(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str, address: O
     if address == email.detail.email_address {
         return Ok(());
     }
+    policy::check_registration(tx, &user, MethodKind::Email, None)?;
     let before = mask(&email.detail.email_address);
     email.detail.email_address = address;
     email.save(tx)?;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Method, MethodKind, MethodSummary, Stored, email, fido2, microsoft_authenticator, password, phone};
-use super::{preferences, software_oath, temporary_access_pass};
+use super::{policy::MethodsPolicy, preferences, software_oath, temporary_access_pass};
 use crate::{
     access::{Action, Actor, Caller},
     audit::{self, Activity, Entry, Target},
@@ -84,24 +84,26 @@ fn restrict(method: &mut Method) {
     }
 }
 
-/// Every method of a user, whatever its kind.
-pub fn list_all(tx: &mut Tx<'_>, caller: &Caller, user: &str) -> Result<OfUser<Vec<Method>>> {
+/// Every method of a user, whatever its kind, and the policy that says which of them may be used.
+pub fn list_all(tx: &mut Tx<'_>, caller: &Caller, user: &str) -> Result<OfUser<(Vec<Method>, MethodsPolicy)>> {
     let (actor, user) = directory::authorize_on_user(tx, caller, Action::ReadMethods, user)?;
     let mut all = super::of_user(tx, &user)?;
     if !sees_in_full(&actor, &user) {
         all.iter_mut().for_each(restrict);
     }
-    Ok(OfUser::new(tx, user, all))
+    let policy = MethodsPolicy::of(tx, &user.tenant_id)?;
+    Ok(OfUser::new(tx, user, (all, policy)))
 }
 
-/// One method of a user, whatever its kind.
-pub fn get_any(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str) -> Result<OfUser<Method>> {
+/// One method of a user, whatever its kind, and the policy that says whether it may be used.
+pub fn get_any(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str) -> Result<OfUser<(Method, MethodsPolicy)>> {
     let (actor, user) = directory::authorize_on_user(tx, caller, Action::ReadMethods, user)?;
     let mut method = super::find(tx, &user, &MethodId::new(id))?;
     if !sees_in_full(&actor, &user) {
         restrict(&mut method);
     }
-    Ok(OfUser::new(tx, user, method))
+    let policy = MethodsPolicy::of(tx, &user.tenant_id)?;
+    Ok(OfUser::new(tx, user, (method, policy)))
 }
 
 /// The methods of one kind.

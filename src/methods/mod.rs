@@ -34,6 +34,7 @@ pub mod registration;
 pub mod requirements;
 pub mod software_oath;
 pub mod temporary_access_pass;
+pub mod unlock;
 
 words! {
     /// What kind of thing proves an identity. The text is what the store, `alsoDelete` and the audit log say.

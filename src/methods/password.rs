@@ -12,15 +12,19 @@ use crate::{
     clock::Entropy,
     error::{Error, Result},
     id::{MethodId, TenantId, UserId},
-    store::{Tx, methods, users::User},
+    store::{
+        Tx,
+        guesses::{self, GuessKind},
+        methods,
+        users::User,
+    },
 };
+
+pub mod change;
+pub mod rules;
 
 /// Graph's fixed id of every user's password.
 pub const ID: &str = "28c10230-6103-485e-b985-444c60001490";
-
-/// NIST SP 800-63B-4 section 3.1.1.2 asks for 15 characters where a password is used alone and 8 with MFA; Rekey's
-/// users have MFA. The upper bound keeps hashing cheap to refuse.
-const LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
 
 /// Graph's `passwordAuthenticationMethod` shows nothing of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,12 +44,10 @@ impl std::fmt::Debug for PasswordDigest {
 }
 
 impl PasswordDigest {
-    /// Checks the length rules and hashes (argon2id, 19 MiB, 2 passes: OWASP's and the crate's default). Blocks.
+    /// Checks the rules that need no name and hashes (argon2id, 19 MiB, 2 passes: OWASP's and the crate's default).
+    /// Blocks.
     pub fn new(entropy: &Entropy, password: &str) -> Result<Self> {
-        if !LENGTH.contains(&password.chars().count()) {
-            let message = format!("A password has {} to {} characters.", LENGTH.start(), LENGTH.end());
-            return Err(Error::invalid_user("passwordProfile/password", message));
-        }
+        rules::check("password", password, &[])?;
         let salt: [u8; 16] = entropy.bytes();
         let hash = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt).map_err(Error::internal)?;
         Ok(Self(hash.to_string()))
@@ -115,7 +117,7 @@ pub fn is_still(tx: &mut Tx<'_>, user: &User, check: &PasswordCheck) -> Result<b
     Ok(check.sealed.is_some() && row.and_then(|row| row.sealed_secret) == check.sealed)
 }
 
-/// Gives a user without a password one, or replaces it.
+/// Gives a user without a password one, or replaces it. The failures with the old one are forgotten.
 pub fn set(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
@@ -126,6 +128,7 @@ pub fn set(
     let detail = Password { force_change_next_sign_in: force_change };
     let mut row = new_row(tx, tenant, user, MethodKind::Password, MethodId::new(ID), &detail)?;
     row.sealed_secret = Some(tx.seal(&secret_place(&row), digest.0.as_bytes())?);
+    guesses::clear(tx, tenant, user.as_str(), GuessKind::Password)?;
     match methods::find(tx, tenant, user, &row.method_id)? {
         Some(_) => methods::update(tx, &row),
         None => methods::insert(tx, &row),

@@ -6,6 +6,7 @@ use super::{
     Method, MethodKind, Stored,
     manage::{self, Detail, OfUser},
     new_row,
+    policy::{self, MethodsPolicy},
 };
 use crate::{
     access::{Action, Caller},
@@ -111,6 +112,7 @@ pub fn create(tx: &mut Tx<'_>, caller: &Caller, user: &str, request: &PhoneReque
     let (actor, user) = directory::authorize_on_user(tx, caller, Action::RegisterKind(MethodKind::Phone), user)?;
     let number: PhoneNumber = request.phone_number.parse()?;
     let phone_type = request.phone_type;
+    policy::check_registration(tx, &user, MethodKind::Phone, Some(phone_type))?;
     if row_of(tx, &user, phone_type)?.is_some() {
         let message = format!("The user has a phone of the type {phone_type} already; change that one with PATCH.");
         return Err(Error::invalid("phoneType", message));
@@ -143,6 +145,7 @@ pub fn update(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str, change: &P
     }
     let Some(number) = phone_number else { return Ok(()) };
     let number: PhoneNumber = number.parse()?;
+    policy::check_registration(tx, &user, MethodKind::Phone, Some(phone.detail.phone_type))?;
     if number.to_string() == phone.detail.phone_number {
         return Ok(());
     }
@@ -171,6 +174,10 @@ pub fn set_sms_sign_in(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str, e
     let before = phone.row.sms_sign_in_number.is_some();
     if before == enabled {
         return Ok(());
+    }
+    if enabled && !MethodsPolicy::of(tx, &user.tenant_id)?.allows_sms_sign_in(&user.user_id) {
+        let message = "The tenant's authentication methods policy does not let this user sign in by SMS.";
+        return Err(Error::invalid("smsSignInState", message));
     }
     let number: PhoneNumber = phone.detail.phone_number.parse()?;
     phone.row.sms_sign_in_number = if enabled { Some(free_for_sms_sign_in(tx, &user, &number)?) } else { None };

@@ -39,6 +39,13 @@ words! {
     }
 }
 
+impl ConfigurationId {
+    /// In any case, as Graph's clients write them.
+    pub fn find(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|id| id.as_str().eq_ignore_ascii_case(text))
+    }
+}
+
 /// Whom a configuration is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -48,11 +55,39 @@ pub struct Target {
     pub target_type: TargetType,
     #[serde(default)]
     pub is_registration_required: bool,
+    /// Only of Sms: whether the number may be used to sign in.
+    #[serde(default = "yes")]
+    pub is_usable_for_sign_in: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+impl Target {
+    /// Every user of the tenant.
+    pub fn everybody() -> Self {
+        Self {
+            id: ALL_USERS.into(),
+            target_type: TargetType::Group,
+            is_registration_required: false,
+            is_usable_for_sign_in: true,
+        }
+    }
+
+    fn names(&self, user: &UserId) -> bool {
+        self.id == ALL_USERS || self.id == user.as_str()
+    }
+}
+
+/// Whether the user is meant: exclusion outranks inclusion.
+fn meant(user: &UserId, include: &[Target], exclude: &[Target]) -> bool {
+    include.iter().any(|target| target.names(user)) && !exclude.iter().any(|target| target.names(user))
 }
 
 /// What every configuration has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct Configuration {
     pub state: State,
     pub include_targets: Vec<Target>,
@@ -61,17 +96,13 @@ pub struct Configuration {
 
 impl Default for Configuration {
     fn default() -> Self {
-        let everybody =
-            Target { id: ALL_USERS.into(), target_type: TargetType::Group, is_registration_required: false };
-        Self { state: State::Enabled, include_targets: vec![everybody], exclude_targets: vec![] }
+        Self { state: State::Enabled, include_targets: vec![Target::everybody()], exclude_targets: vec![] }
     }
 }
 
 impl Configuration {
     pub fn allows(&self, user: &UserId) -> bool {
-        let names =
-            |targets: &[Target]| targets.iter().any(|target| target.id == ALL_USERS || target.id == user.as_str());
-        self.state == State::Enabled && names(&self.include_targets) && !names(&self.exclude_targets)
+        self.state == State::Enabled && meant(user, &self.include_targets, &self.exclude_targets)
     }
 }
 
@@ -124,6 +155,47 @@ impl Default for Fido2Configuration {
     }
 }
 
+words! {
+    /// Graph's `advancedConfigState`. `default` leaves the choice to Rekey.
+    pub enum AdvancedState { Default = "default", Enabled = "enabled", Disabled = "disabled" }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EmailConfiguration {
+    #[serde(flatten)]
+    pub common: Configuration,
+    /// Kept for Graph's clients: no code that is sent by e-mail signs anybody in here.
+    pub allow_external_id_to_use_email_otp: AdvancedState,
+}
+
+impl Default for EmailConfiguration {
+    fn default() -> Self {
+        Self { common: Configuration::default(), allow_external_id_to_use_email_otp: AdvancedState::Default }
+    }
+}
+
+/// Graph's `systemCredentialPreferences`: for whom the system chooses the strongest method.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SystemPreference {
+    pub state: AdvancedState,
+    pub include_targets: Vec<Target>,
+    pub exclude_targets: Vec<Target>,
+}
+
+impl Default for SystemPreference {
+    fn default() -> Self {
+        Self { state: AdvancedState::Default, include_targets: vec![Target::everybody()], exclude_targets: vec![] }
+    }
+}
+
+impl SystemPreference {
+    pub fn applies_to(&self, user: &UserId) -> bool {
+        self.state != AdvancedState::Disabled && meant(user, &self.include_targets, &self.exclude_targets)
+    }
+}
+
 /// Bounds of temporary access passes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -160,10 +232,11 @@ pub struct MethodsPolicy {
     pub microsoft_authenticator: Configuration,
     pub sms: Configuration,
     pub voice: Configuration,
-    pub email: Configuration,
+    pub email: EmailConfiguration,
     pub software_oath: Configuration,
     pub hardware_oath: Configuration,
     pub temporary_access_pass: PassConfiguration,
+    pub system_credential_preferences: SystemPreference,
     /// When it was changed; `None` while it is the default.
     #[serde(skip)]
     pub modified_at: Option<Timestamp>,
@@ -186,10 +259,38 @@ impl MethodsPolicy {
             ConfigurationId::MicrosoftAuthenticator => &self.microsoft_authenticator,
             ConfigurationId::Sms => &self.sms,
             ConfigurationId::Voice => &self.voice,
-            ConfigurationId::Email => &self.email,
+            ConfigurationId::Email => &self.email.common,
             ConfigurationId::SoftwareOath => &self.software_oath,
             ConfigurationId::HardwareOath => &self.hardware_oath,
             ConfigurationId::TemporaryAccessPass => &self.temporary_access_pass.common,
+        }
+    }
+
+    pub fn configuration_mut(&mut self, id: ConfigurationId) -> &mut Configuration {
+        match id {
+            ConfigurationId::Fido2 => &mut self.fido2.common,
+            ConfigurationId::MicrosoftAuthenticator => &mut self.microsoft_authenticator,
+            ConfigurationId::Sms => &mut self.sms,
+            ConfigurationId::Voice => &mut self.voice,
+            ConfigurationId::Email => &mut self.email.common,
+            ConfigurationId::SoftwareOath => &mut self.software_oath,
+            ConfigurationId::HardwareOath => &mut self.hardware_oath,
+            ConfigurationId::TemporaryAccessPass => &mut self.temporary_access_pass.common,
+        }
+    }
+
+    /// One configuration as it was in the beginning.
+    pub fn restore(&mut self, id: ConfigurationId) {
+        let default = Self::default();
+        match id {
+            ConfigurationId::Fido2 => self.fido2 = default.fido2,
+            ConfigurationId::Email => self.email = default.email,
+            ConfigurationId::TemporaryAccessPass => self.temporary_access_pass = default.temporary_access_pass,
+            ConfigurationId::MicrosoftAuthenticator
+            | ConfigurationId::Sms
+            | ConfigurationId::Voice
+            | ConfigurationId::SoftwareOath
+            | ConfigurationId::HardwareOath => *self.configuration_mut(id) = Configuration::default(),
         }
     }
 
@@ -208,9 +309,16 @@ impl MethodsPolicy {
         }
     }
 
-    fn allows_kind(&self, user: &UserId, kind: MethodKind, phone: Option<PhoneType>) -> bool {
+    /// Whether the user may register this kind and use it.
+    pub fn allows_kind(&self, user: &UserId, kind: MethodKind, phone: Option<PhoneType>) -> bool {
         let governing = Self::governing(kind, phone);
         governing.is_empty() || governing.iter().any(|id| self.configuration(*id).allows(user))
+    }
+
+    /// Whether the user may sign in by SMS with the number of the mobile.
+    pub fn allows_sms_sign_in(&self, user: &UserId) -> bool {
+        let usable = |target: &Target| target.names(user) && target.is_usable_for_sign_in;
+        self.sms.allows(user) && self.sms.include_targets.iter().any(usable)
     }
 
     /// Whether the user may use this method.
@@ -249,4 +357,48 @@ pub fn check_registration(
         names.join(" or ")
     );
     Err(Error::Invalid { area: Area::Methods, target: None, message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(id: &str) -> Target {
+        Target { id: id.into(), target_type: TargetType::User, ..Target::everybody() }
+    }
+
+    #[test]
+    fn exclusion_outranks_inclusion() {
+        let (adele, alex) = (UserId::new("adele"), UserId::new("alex"));
+        let mut sms = Configuration::default();
+        assert!(sms.allows(&adele));
+        sms.exclude_targets = vec![target("adele")];
+        assert!(!sms.allows(&adele) && sms.allows(&alex));
+        sms.include_targets = vec![target("adele")];
+        assert!(!sms.allows(&adele) && !sms.allows(&alex));
+        sms.exclude_targets.clear();
+        assert!(sms.allows(&adele) && !sms.allows(&alex));
+        sms.state = State::Disabled;
+        assert!(!sms.allows(&adele));
+    }
+
+    #[test]
+    fn key_restrictions_allow_or_block() {
+        let mut keys = KeyRestrictions { aa_guids: vec!["ee88".into()], ..KeyRestrictions::default() };
+        assert!(keys.allow("ee88"));
+        keys.is_enforced = true;
+        assert!(!keys.allow("EE88") && keys.allow("2fc0"));
+        keys.enforcement_type = EnforcementType::Allow;
+        assert!(keys.allow("EE88") && !keys.allow("2fc0"));
+    }
+
+    #[test]
+    fn an_older_document_is_readable() {
+        let policy: MethodsPolicy = serde_json::from_str(r#"{"sms":{"state":"disabled"}}"#).unwrap();
+        let mut expected = MethodsPolicy::default();
+        expected.sms.state = State::Disabled;
+        assert_eq!(policy, expected);
+        let text = serde_json::to_string(&policy).unwrap();
+        assert_eq!(serde_json::from_str::<MethodsPolicy>(&text).unwrap(), policy);
+    }
 }

@@ -2,17 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Method, MethodKind, manage::OfUser, phone::PhoneType, temporary_access_pass};
+use super::{Method, MethodKind, manage::OfUser, phone::PhoneType, policy::MethodsPolicy, temporary_access_pass};
 use crate::{
     access::{Action, Caller},
     audit::{self, Activity, Entry, Target},
     clock::Timestamp,
     directory,
     error::{Error, Result},
-    id::MethodId,
+    id::{MethodId, UserId},
     store::{
         Tx,
-        users::{self, User},
+        users::{self, Requirements, User},
     },
     words,
 };
@@ -43,6 +43,16 @@ impl PreferredMethod {
                 Method::SoftwareOath(_) | Method::HardwareOath(_) => self == Self::Oath,
                 Method::Password(_) | Method::Email(_) | Method::Fido2(_) | Method::TemporaryAccessPass(_) => false,
             }
+    }
+
+    /// Whether the tenant lets the user be asked that way. A phone can be used in two ways, which are allowed apart;
+    /// for the rest it is the method that is allowed or not.
+    fn is_allowed(self, policy: &MethodsPolicy, user: &UserId) -> bool {
+        match self {
+            Self::Sms => policy.sms.allows(user),
+            Self::VoiceMobile | Self::VoiceAlternateMobile | Self::VoiceOffice => policy.voice.allows(user),
+            Self::Push | Self::Oath => true,
+        }
     }
 }
 
@@ -77,24 +87,59 @@ impl SystemPreferred {
 
     fn fits(self, method: &Method, now: Timestamp) -> bool {
         match (self, method) {
-            (Self::TemporaryAccessPass, Method::TemporaryAccessPass(pass)) => {
-                temporary_access_pass::view(pass, now).is_usable
-            }
+            (Self::TemporaryAccessPass, Method::TemporaryAccessPass(pass)) => temporary_access_pass::is_live(pass, now),
             (Self::Fido2, Method::Fido2(_)) => method.is_complete(),
             (Self::Choosable(preferred), _) => preferred.fits(method),
             (Self::TemporaryAccessPass | Self::Fido2, _) => false,
         }
     }
 
+    fn is_allowed(self, policy: &MethodsPolicy, user: &UserId) -> bool {
+        match self {
+            Self::Choosable(preferred) => preferred.is_allowed(policy, user),
+            Self::TemporaryAccessPass | Self::Fido2 => true,
+        }
+    }
+}
+
+/// The methods of a user that the tenant allows at present.
+struct Allowed {
+    policy: MethodsPolicy,
+    user: UserId,
+    methods: Vec<Method>,
+}
+
+impl Allowed {
+    fn of(tx: &mut Tx<'_>, user: &User) -> Result<Self> {
+        let policy = MethodsPolicy::of(tx, &user.tenant_id)?;
+        let mut methods = super::of_user(tx, user)?;
+        methods.retain(|method| policy.allows(&user.user_id, method));
+        Ok(Self { policy, user: user.user_id.clone(), methods })
+    }
+
     /// The strongest that the user has.
-    fn among(methods: &[Method], now: Timestamp) -> Option<Self> {
-        Self::ORDER.into_iter().find(|candidate| methods.iter().any(|method| candidate.fits(method, now)))
+    fn strongest(&self, now: Timestamp) -> Option<SystemPreferred> {
+        let has = |candidate: &SystemPreferred| self.methods.iter().any(|method| candidate.fits(method, now));
+        let mut candidates = SystemPreferred::ORDER.into_iter();
+        candidates.find(|candidate| candidate.is_allowed(&self.policy, &self.user) && has(candidate))
+    }
+
+    /// What the user chose, if the method it needs is still there.
+    fn chosen(&self, requirements: &Requirements) -> Option<PreferredMethod> {
+        chosen(requirements.preferred_method.as_deref(), &self.methods)
+            .filter(|preferred| preferred.is_allowed(&self.policy, &self.user))
+    }
+
+    /// Whether the strongest method is asked for, whatever the user chose.
+    fn system_chooses(&self, requirements: &Requirements) -> bool {
+        requirements.system_preferred_enabled && self.policy.system_credential_preferences.applies_to(&self.user)
     }
 }
 
 /// Graph's `signInPreferences`.
 #[derive(Debug, Clone)]
 pub struct Preferences {
+    /// True when both the tenant and the user let the system choose.
     pub is_system_preferred_enabled: bool,
     pub user_preferred: Option<PreferredMethod>,
     pub system_preferred: Option<SystemPreferred>,
@@ -115,20 +160,25 @@ fn chosen(preferred: Option<&str>, methods: &[Method]) -> Option<PreferredMethod
 
 pub fn get(tx: &mut Tx<'_>, caller: &Caller, user: &str) -> Result<OfUser<Preferences>> {
     let (_, user) = directory::authorize_on_user(tx, caller, Action::ReadPreferences, user)?;
-    let requirements = users::requirements(tx, &user.tenant_id, &user.user_id)?;
-    let methods = super::of_user(tx, &user)?;
-    let preferences = Preferences {
-        is_system_preferred_enabled: requirements.system_preferred_enabled,
-        user_preferred: chosen(requirements.preferred_method.as_deref(), &methods),
-        system_preferred: SystemPreferred::among(&methods, tx.now()),
-    };
+    let preferences = of(tx, &user)?;
     Ok(OfUser::new(tx, user, preferences))
+}
+
+/// The same for rules that have authorized the caller.
+pub fn of(tx: &mut Tx<'_>, user: &User) -> Result<Preferences> {
+    let requirements = users::requirements(tx, &user.tenant_id, &user.user_id)?;
+    let allowed = Allowed::of(tx, user)?;
+    Ok(Preferences {
+        is_system_preferred_enabled: allowed.system_chooses(&requirements),
+        user_preferred: allowed.chosen(&requirements),
+        system_preferred: allowed.strongest(tx.now()),
+    })
 }
 
 /// Changes the default method, to one that the user has.
 pub fn update(tx: &mut Tx<'_>, caller: &Caller, user: &str, change: &PreferencesChange) -> Result<()> {
     let (actor, user) = directory::authorize_on_user(tx, caller, Action::WritePreferences, user)?;
-    let methods = super::of_user(tx, &user)?;
+    let allowed = Allowed::of(tx, &user)?;
     let before = users::requirements(tx, &user.tenant_id, &user.user_id)?;
     let mut after = before.clone();
     let PreferencesChange { is_system_preferred_enabled, user_preferred } = change;
@@ -136,8 +186,15 @@ pub fn update(tx: &mut Tx<'_>, caller: &Caller, user: &str, change: &Preferences
         after.system_preferred_enabled = *enabled;
     }
     if let Some(preferred) = user_preferred {
-        if let Some(preferred) = preferred.filter(|preferred| !methods.iter().any(|method| preferred.fits(method))) {
-            let message = format!("The user has no method that can be used as {preferred}; register one first.");
+        let is_there = |preferred: &PreferredMethod| {
+            preferred.is_allowed(&allowed.policy, &user.user_id)
+                && allowed.methods.iter().any(|method| preferred.fits(method))
+        };
+        if let Some(preferred) = preferred.filter(|preferred| !is_there(preferred)) {
+            let message = format!(
+                "The user has no method that can be used as {preferred}, or the tenant's policy does not allow it; \
+                 register one first."
+            );
             return Err(Error::invalid("userPreferredMethodForSecondaryAuthentication", message));
         }
         after.preferred_method = preferred.map(|preferred| preferred.as_str().to_owned());
@@ -161,15 +218,17 @@ pub fn update(tx: &mut Tx<'_>, caller: &Caller, user: &str, change: &Preferences
 /// the system choose, else the user's.
 pub fn in_order(tx: &mut Tx<'_>, user: &User, methods: Vec<Method>) -> Result<Vec<UsableMethod>> {
     let requirements = users::requirements(tx, &user.tenant_id, &user.user_id)?;
-    let chosen = chosen(requirements.preferred_method.as_deref(), &methods).map(SystemPreferred::Choosable);
-    let system = SystemPreferred::among(&methods, tx.now());
-    let first = if requirements.system_preferred_enabled { system.or(chosen) } else { chosen.or(system) };
+    let policy = MethodsPolicy::of(tx, &user.tenant_id)?;
+    let allowed = Allowed { policy, user: user.user_id.clone(), methods };
+    let chosen = allowed.chosen(&requirements).map(SystemPreferred::Choosable);
+    let system = allowed.strongest(tx.now());
+    let first = if allowed.system_chooses(&requirements) { system.or(chosen) } else { chosen.or(system) };
     let place = |method: &Method| {
         let fits = |candidate: &SystemPreferred| candidate.fits(method, tx.now());
         SystemPreferred::ORDER.iter().position(fits).unwrap_or(SystemPreferred::ORDER.len())
     };
     let is_first = |method: &Method| first.is_some_and(|first| first.fits(method, tx.now()));
-    let mut ordered: Vec<_> = methods.iter().map(|method| (!is_first(method), place(method), method)).collect();
+    let mut ordered: Vec<_> = allowed.methods.iter().map(|method| (!is_first(method), place(method), method)).collect();
     ordered.sort_by_key(|(other, place, _)| (*other, *place));
     let usable = |(at, (other, _, method)): (usize, &(bool, usize, &Method))| UsableMethod {
         id: method.id(),

@@ -75,7 +75,7 @@ pub fn usable(tx: &mut Tx<'_>, user: &User) -> Result<Vec<Method>> {
             && method.is_complete()
             && policy.allows(&user.user_id, method)
             && match method {
-                Method::TemporaryAccessPass(pass) => temporary_access_pass::view(pass, now).is_usable,
+                Method::TemporaryAccessPass(pass) => temporary_access_pass::is_live(pass, now),
                 // Without a key it has nothing to answer with.
                 Method::MicrosoftAuthenticator(app) => app.detail.public_key.is_some(),
                 Method::Password(_)

@@ -13,6 +13,7 @@ use crate::{
         tenants::{self, RegistrationProof},
         users::{self, PerUserMfaState, Requirements, User},
     },
+    throttle::{self, Lockout},
 };
 
 /// The longest time a user may be opted out of MFA at once, in days.
@@ -70,10 +71,12 @@ pub struct RequirementsChange {
     pub opt_out: Option<Option<OptOut>>,
 }
 
-pub fn get(tx: &mut Tx<'_>, caller: &Caller, user: &str) -> Result<OfUser<Standing>> {
+/// What is required of a user, and the failures that stand against him.
+pub fn get(tx: &mut Tx<'_>, caller: &Caller, user: &str) -> Result<OfUser<(Standing, Vec<Lockout>)>> {
     let (_, user) = directory::authorize_on_user(tx, caller, Action::ReadRequirements, user)?;
     let standing = Standing::of(tx, &user)?;
-    Ok(OfUser::new(tx, user, standing))
+    let lockouts = throttle::lockouts(tx, &user.tenant_id, user.user_id.as_str())?;
+    Ok(OfUser::new(tx, user, (standing, lockouts)))
 }
 
 pub fn update(tx: &mut Tx<'_>, caller: &Caller, user: &str, change: &RequirementsChange) -> Result<()> {

@@ -165,6 +165,7 @@ pub fn activate(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str, code: &s
         return Err(Error::conflict("The software OATH token is activated already."));
     }
     oath::check_code(code, token.detail.digits)?;
+    policy::check_registration(tx, &user, MethodKind::SoftwareOath, None)?;
 
     if take_code(tx, &token, code)? {
         let entry = Entry::success(Activity::UPDATE_METHOD, Target::user(&user))

@@ -8,6 +8,7 @@ use super::{
     Method, MethodKind, Stored,
     manage::{self, OfUser},
     new_row,
+    policy::{self, MethodsPolicy, PassConfiguration},
     proof::Verdict,
     secret_place,
 };
@@ -23,25 +24,6 @@ use crate::{
 
 /// No letters that are mistaken for one another, read aloud or in print.
 const ALPHABET: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789";
-
-/// Bounds of a pass: Graph's defaults of `temporaryAccessPassAuthenticationMethodConfiguration`.
-pub struct PassPolicy {
-    pub default_lifetime_minutes: i32,
-    pub minimum_lifetime_minutes: i32,
-    pub maximum_lifetime_minutes: i32,
-    /// Characters of the code.
-    pub length: usize,
-    /// True when only passes for one use may be issued.
-    pub is_usable_once: bool,
-}
-
-pub const POLICY: PassPolicy = PassPolicy {
-    default_lifetime_minutes: 60,
-    minimum_lifetime_minutes: 60,
-    maximum_lifetime_minutes: 480,
-    length: 8,
-    is_usable_once: false,
-};
 
 /// How far ahead a pass may begin, in days.
 const MAX_DAYS_AHEAD: i64 = 30;
@@ -74,7 +56,7 @@ pub struct PassView {
     pub lifetime_in_minutes: i32,
     pub is_usable_once: bool,
     pub is_usable: bool,
-    /// `EnabledByPolicy`, `Expired`, `NotYetValid` or `OneTimeUsed`.
+    /// `EnabledByPolicy`, `DisabledByPolicy`, `Expired`, `NotYetValid` or `OneTimeUsed`.
     pub method_usability_reason: String,
 }
 
@@ -84,17 +66,32 @@ impl std::fmt::Debug for PassView {
     }
 }
 
-/// How the pass stands at `now`.
-pub fn view(pass: &Stored<TemporaryAccessPass>, now: Timestamp) -> PassView {
+/// Why the pass is not usable at `now`, whatever the tenant allows.
+fn lapse(pass: &Stored<TemporaryAccessPass>, now: Timestamp) -> Option<&'static str> {
     let detail = &pass.detail;
-    let reason = if now < detail.start_date_time {
-        "NotYetValid"
+    if now < detail.start_date_time {
+        Some("NotYetValid")
     } else if now >= detail.start_date_time.plus_minutes(detail.lifetime_in_minutes.into()) {
-        "Expired"
+        Some("Expired")
     } else if detail.is_usable_once && pass.row.last_used_at.is_some() {
-        "OneTimeUsed"
+        Some("OneTimeUsed")
     } else {
-        "EnabledByPolicy"
+        None
+    }
+}
+
+/// Whether the pass has begun, has not ended and is not used up. Whether the tenant allows it is another question.
+pub fn is_live(pass: &Stored<TemporaryAccessPass>, now: Timestamp) -> bool {
+    lapse(pass, now).is_none()
+}
+
+/// How the pass stands at `now`.
+pub fn view(pass: &Stored<TemporaryAccessPass>, policy: &MethodsPolicy, now: Timestamp) -> PassView {
+    let detail = &pass.detail;
+    let reason = if policy.allows_kind(&pass.row.user_id, MethodKind::TemporaryAccessPass, None) {
+        lapse(pass, now).unwrap_or("EnabledByPolicy")
+    } else {
+        "DisabledByPolicy"
     };
     PassView {
         id: pass.row.method_id.clone(),
@@ -109,15 +106,15 @@ pub fn view(pass: &Stored<TemporaryAccessPass>, now: Timestamp) -> PassView {
 }
 
 /// Checks what was asked against the policy.
-fn terms(now: Timestamp, request: &PassRequest) -> Result<TemporaryAccessPass> {
-    let (minimum, maximum) = (POLICY.minimum_lifetime_minutes, POLICY.maximum_lifetime_minutes);
-    let lifetime_in_minutes = request.lifetime_in_minutes.unwrap_or(POLICY.default_lifetime_minutes);
+fn terms(policy: &PassConfiguration, now: Timestamp, request: &PassRequest) -> Result<TemporaryAccessPass> {
+    let (minimum, maximum) = (policy.minimum_lifetime_in_minutes, policy.maximum_lifetime_in_minutes);
+    let lifetime_in_minutes = request.lifetime_in_minutes.unwrap_or(policy.default_lifetime_in_minutes);
     if !(minimum..=maximum).contains(&lifetime_in_minutes) {
         let message = format!("A temporary access pass lives {minimum} to {maximum} minutes by this tenant's policy.");
         return Err(Error::invalid("lifetimeInMinutes", message));
     }
-    let is_usable_once = request.is_usable_once.unwrap_or(POLICY.is_usable_once);
-    if POLICY.is_usable_once && !is_usable_once {
+    let is_usable_once = request.is_usable_once.unwrap_or(policy.is_usable_once);
+    if policy.is_usable_once && !is_usable_once {
         return Err(Error::invalid("isUsableOnce", "This tenant's policy allows passes for one use only."));
     }
     let start_date_time = request.start_date_time.unwrap_or(now);
@@ -130,34 +127,38 @@ fn terms(now: Timestamp, request: &PassRequest) -> Result<TemporaryAccessPass> {
 }
 
 /// Refuses what [`issue`] would refuse, and changes nothing.
-pub fn check(now: Timestamp, request: &PassRequest) -> Result<()> {
-    terms(now, request).map(drop)
+pub fn check(tx: &mut Tx<'_>, user: &User, request: &PassRequest) -> Result<()> {
+    let policy = policy::check_registration(tx, user, MethodKind::TemporaryAccessPass, None)?;
+    terms(&policy.temporary_access_pass, tx.now(), request).map(drop)
 }
 
 /// Issues a pass in place of the one the user has, and reveals its code. The caller was authorized; the caller also
 /// records it ([`create`] does both).
 pub fn issue(tx: &mut Tx<'_>, user: &User, request: &PassRequest) -> Result<PassView> {
-    let detail = terms(tx.now(), request)?;
+    let policy = policy::check_registration(tx, user, MethodKind::TemporaryAccessPass, None)?;
+    let detail = terms(&policy.temporary_access_pass, tx.now(), request)?;
     for old in manage::of_kind::<TemporaryAccessPass>(tx, user)? {
         super::remove(tx, user, &Method::TemporaryAccessPass(old))?;
     }
-    let code = tx.entropy().text(ALPHABET, POLICY.length);
+    let length = usize::try_from(policy.temporary_access_pass.default_length).map_err(Error::internal)?;
+    let code = tx.entropy().text(ALPHABET, length);
     let id = MethodId::new(tx.guid());
     let mut row = new_row(tx, &user.tenant_id, &user.user_id, MethodKind::TemporaryAccessPass, id, &detail)?;
     row.sealed_secret = Some(tx.seal(&secret_place(&row), code.as_bytes())?);
     methods::insert(tx, &row)?;
-    let mut view = view(&Stored { row, detail }, tx.now());
+    let mut view = view(&Stored { row, detail }, &policy, tx.now());
     view.temporary_access_pass = Some(code);
     Ok(view)
 }
 
-/// Checks a pass, and takes it when it is for one use. Compares in constant time.
+/// Checks a pass that the tenant allows (`proof::usable`), and takes it when it is for one use. Compares in constant
+/// time.
 pub fn verify(tx: &mut Tx<'_>, pass: &Stored<TemporaryAccessPass>, code: &str) -> Result<Verdict> {
     const REFUSED: Verdict = Verdict::Refused("The temporary access pass is wrong, used or over. Ask for a new one.");
     let sealed = pass.row.sealed_secret.as_deref().ok_or_else(|| Error::internal("a pass has a code"))?;
     let secret = tx.open(&secret_place(&pass.row), sealed)?;
     let is_right = constant_time::verify_slices_are_equal(secret.expose_secret(), code.as_bytes()).is_ok();
-    if !is_right || !view(pass, tx.now()).is_usable {
+    if !is_right || !is_live(pass, tx.now()) {
         return Ok(REFUSED);
     }
     if pass.detail.is_usable_once {
@@ -166,6 +167,21 @@ pub fn verify(tx: &mut Tx<'_>, pass: &Stored<TemporaryAccessPass>, code: &str) -
     }
     methods::set_last_used(tx, &pass.row)?;
     Ok(Verdict::Proven)
+}
+
+/// The pass of a user, if there is one; without its code.
+pub fn list(tx: &mut Tx<'_>, caller: &Caller, user: &str) -> Result<OfUser<Vec<PassView>>> {
+    let found = manage::list::<TemporaryAccessPass>(tx, caller, user)?;
+    let policy = MethodsPolicy::of(tx, &caller.tenant)?;
+    let now = tx.now();
+    Ok(found.map(|passes| passes.iter().map(|pass| view(pass, &policy, now)).collect()))
+}
+
+pub fn get(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str) -> Result<OfUser<PassView>> {
+    let found = manage::get::<TemporaryAccessPass>(tx, caller, user, id)?;
+    let policy = MethodsPolicy::of(tx, &caller.tenant)?;
+    let now = tx.now();
+    Ok(found.map(|pass| view(&pass, &policy, now)))
 }
 
 /// Issues a pass on its own and records it.

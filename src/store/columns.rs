@@ -12,7 +12,7 @@ use diesel::{
 
 use crate::{
     clock::Timestamp,
-    id::{ApplicationId, AuditEventId, ChallengeId, DeviceId, MethodId, SessionId, TenantId, UserId},
+    id::{ApplicationId, AuditEventId, ChallengeId, DeviceId, MethodId, OperationId, SessionId, TenantId, UserId},
 };
 
 macro_rules! text_columns {
@@ -30,7 +30,7 @@ macro_rules! text_columns {
         }
     )*};
 }
-text_columns!(TenantId, UserId, MethodId, DeviceId, ApplicationId, AuditEventId, SessionId, ChallengeId);
+text_columns!(TenantId, UserId, MethodId, DeviceId, ApplicationId, AuditEventId, SessionId, ChallengeId, OperationId);
 
 impl<DB: Backend> FromSql<BigInt, DB> for Timestamp
 where

@@ -33,6 +33,12 @@ pub fn find(tx: &mut Tx<'_>, tenant: &TenantId, subject: &str, kind: GuessKind) 
     Ok(query.select(Guesses::as_select()).first(tx.conn).optional()?)
 }
 
+/// Every kind of failure of one subject.
+pub fn of_subject(tx: &mut Tx<'_>, tenant: &TenantId, subject: &str) -> Result<Vec<Guesses>> {
+    let query = guesses::table.filter(guesses::tenant_id.eq(tenant)).filter(guesses::subject.eq(subject));
+    Ok(query.order(guesses::kind).select(Guesses::as_select()).load(tx.conn)?)
+}
+
 /// Counts one more failure, and returns how many there are now.
 pub fn add(tx: &mut Tx<'_>, tenant: &TenantId, subject: &str, kind: GuessKind) -> Result<i32> {
     let row = guesses::table.find((tenant, subject, kind));
@@ -61,4 +67,10 @@ pub fn clear_all(tx: &mut Tx<'_>, tenant: &TenantId, subject: &str) -> Result<()
     let all = guesses::table.filter(guesses::tenant_id.eq(tenant)).filter(guesses::subject.eq(subject));
     diesel::delete(all).execute(tx.conn)?;
     Ok(())
+}
+
+/// Forgets the failures of whoever made none since a moment, except those of at least `hard_stop`.
+pub fn purge(tx: &mut Tx<'_>, before: Timestamp, hard_stop: i32) -> Result<usize> {
+    let old = guesses::table.filter(guesses::last_failure_at.lt(before)).filter(guesses::failures.lt(hard_stop));
+    Ok(diesel::delete(old).execute(tx.conn)?)
 }

@@ -18,6 +18,7 @@ pub mod idempotency;
 pub mod keys;
 pub mod messages;
 pub mod methods;
+pub mod operations;
 pub mod policies;
 pub mod roles;
 pub mod sessions;

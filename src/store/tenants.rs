@@ -66,3 +66,8 @@ pub fn set_security_defaults(tx: &mut Tx<'_>, id: &TenantId, is_enabled: bool) -
     diesel::update(tenants::table.find(id)).set(tenants::security_defaults_enabled.eq(is_enabled)).execute(tx.conn)?;
     Ok(())
 }
+
+pub fn set_registration_proof(tx: &mut Tx<'_>, id: &TenantId, proof: RegistrationProof) -> Result<()> {
+    diesel::update(tenants::table.find(id)).set(tenants::registration_proof.eq(proof)).execute(tx.conn)?;
+    Ok(())
+}

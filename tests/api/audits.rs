@@ -288,6 +288,7 @@ async fn what_cannot_be_asked_is_refused_by_name() {
 async fn only_who_may_reads_and_only_the_own_tenants_log() {
     on_each_backend(async |app| {
         let user = new_user(&app, &app.tenant, "adele").await;
+        let nobody = app.user_token(&user.user_id).await;
         let id = reset(&app, &app.token, &user).await;
         let entity = format!("{LIST}/{id}");
         let get = async |path: &str, token: &str| {
@@ -295,7 +296,6 @@ async fn only_who_may_reads_and_only_the_own_tenants_log() {
         };
 
         let powerless = app.token_with(&app.tenant, &["User.Read.All", "UserAuthenticationMethod.ReadWrite.All"]).await;
-        let nobody = app.user_token(&user.user_id).await;
         for path in [LIST, &entity] {
             Answer::of(app.http.get(format!("{}{path}", app.base)))
                 .await

@@ -21,7 +21,7 @@ async fn when_mfa_is_required() {
             "@odata.context": context, "perUserMfaState": "disabled",
             "mfaOptOut": {"isOptedOut": false, "reason": null, "expirationDateTime": null},
             "registrationRequired": false, "registrationRequiredDateTime": null, "registrationRequiredReason": null,
-            "isMfaRequired": true,
+            "isMfaRequired": true, "lockouts": [],
         });
         assert_eq!(app.get(&path).await.expect(200).json, expected);
         let required = async || app.get(&path).await.json["isMfaRequired"].clone();

@@ -1,5 +1,8 @@
 //! Software OATH tokens: created by an administrator, activated by a code.
 
+use std::io::Cursor;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
 use rekey::{id::MethodId, store::methods};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -19,6 +22,20 @@ async fn create(app: &TestApp, user: &str) -> (String, Token) {
     let answer = app.post(&tokens(user), json!({})).await.expect(201);
     let id = answer.json["id"].as_str().unwrap();
     (format!("{}/{id}", tokens(user)), Token::hardware(answer.json["secretKey"].as_str().unwrap()))
+}
+
+/// What a camera would read.
+pub fn read_qr_code(data_uri: &str) -> String {
+    let png = STANDARD.decode(data_uri.strip_prefix("data:image/png;base64,").unwrap()).unwrap();
+    let mut reader = png::Decoder::new(Cursor::new(png)).read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let frame = reader.next_frame(&mut pixels).unwrap();
+    assert_eq!((frame.color_type, frame.bit_depth), (png::ColorType::Grayscale, png::BitDepth::Eight));
+    let (width, height) = (frame.width as usize, frame.height as usize);
+    let mut image = rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| pixels[y * width + x]);
+    let grids = image.detect_grids();
+    assert_eq!(grids.len(), 1);
+    grids[0].decode().unwrap().1
 }
 
 async fn activate(app: &TestApp, address: &str, code: String) -> Answer {
@@ -45,6 +62,7 @@ async fn every_shape_of_token_is_created_activated_and_deleted() {
             let uri = token["otpauthUri"].as_str().unwrap();
             assert!(uri.starts_with("otpauth://totp/contoso.example:adele%40contoso.example?"), "{uri}");
             assert!(uri.contains(&format!("secret={secret}")), "{uri}");
+            assert_eq!(read_qr_code(token["qrCode"].as_str().unwrap()), uri);
             let location = answer.headers["location"].to_str().unwrap();
             assert_eq!(location, format!("{}/v1.0/users/{user}/authentication/softwareOathMethods/{id}", app.base));
             assert_eq!(last_event(&app).await.target_id.as_deref(), Some(user.as_str()));

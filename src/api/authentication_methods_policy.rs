@@ -1,0 +1,165 @@
+//! `/policies/authenticationMethodsPolicy`: which methods the tenant's users may register and use.
+
+use poem_openapi::{OpenApi, param::Path, payload::Json};
+
+use super::{
+    Tag, examples,
+    guard::Guard,
+    intake::RequestInfo,
+    odata::{Entity, NoContent, Page, refuse_other_options},
+    problem::Problem,
+};
+use crate::{
+    app::{App, Attempt},
+    audit::Activity,
+    methods::policy::ConfigurationId,
+    policy::authentication_methods::{self, PolicyChange},
+};
+
+mod bodies;
+
+use bodies::{ConfigurationBody, ConfigurationView, PolicyBody, PolicyView};
+
+const CONTEXT: &str = "policies/authenticationMethodsPolicy";
+
+pub struct AuthenticationMethodsPolicyApi(pub App);
+
+#[OpenApi(tag = "Tag::Policies")]
+impl AuthenticationMethodsPolicyApi {
+    /// Get the authentication methods policy
+    ///
+    /// Which kinds of methods the users may register and use, with every configuration. Needs the permission
+    /// `Policy.Read.All`, or the role Global Reader or Authentication Policy Administrator.
+    #[oai(
+        path = "/v1.0/policies/authenticationMethodsPolicy",
+        method = "get",
+        operation_id = "getAuthenticationMethodsPolicy"
+    )]
+    async fn get(&self, guard: Guard, info: RequestInfo) -> Result<Json<Entity<PolicyView>>, Problem> {
+        refuse_other_options(&info, &[])?;
+        let policy = self.0.read(guard.0, authentication_methods::get).await?;
+        Ok(Json(Entity::new(self.0.context(&info, &format!("{CONTEXT}/$entity")), policy.into())))
+    }
+
+    /// Change the authentication methods policy
+    ///
+    /// `registrationProof` `temporaryAccessPass` asks more than a password of whoever must register again: a pass that
+    /// a help desk handed out, or a passkey that was kept. Changes take effect at once. Needs the permission
+    /// `Policy.ReadWrite.AuthenticationMethod`, or the role Authentication Policy Administrator.
+    #[oai(
+        path = "/v1.0/policies/authenticationMethodsPolicy",
+        method = "patch",
+        operation_id = "updateAuthenticationMethodsPolicy"
+    )]
+    async fn update(
+        &self,
+        guard: Guard,
+        info: RequestInfo,
+        body: Json<PolicyBody>,
+    ) -> Result<Json<Entity<PolicyView>>, Problem> {
+        let change = PolicyChange::from(body.0);
+        let attempt = Attempt::new(Activity::UPDATE_METHODS_POLICY);
+        let write = move |tx: &mut crate::store::Tx<'_>, caller: &crate::access::Caller| {
+            authentication_methods::update(tx, caller, &change)
+        };
+        let policy = self.0.write(guard.0, attempt, write).await?;
+        Ok(Json(Entity::new(self.0.context(&info, &format!("{CONTEXT}/$entity")), policy.into())))
+    }
+
+    /// List the configurations of the authentication methods policy
+    ///
+    /// One for each kind of method. Needs the same permission or role as the policy.
+    #[oai(
+        path = "/v1.0/policies/authenticationMethodsPolicy/authenticationMethodConfigurations",
+        method = "get",
+        operation_id = "listAuthenticationMethodConfigurations"
+    )]
+    async fn list_configurations(
+        &self,
+        guard: Guard,
+        info: RequestInfo,
+    ) -> Result<Json<Page<ConfigurationView>>, Problem> {
+        refuse_other_options(&info, &[])?;
+        let policy = self.0.read(guard.0, authentication_methods::get).await?.policy;
+        let context = self.0.context(&info, &format!("{CONTEXT}/authenticationMethodConfigurations"));
+        let views = ConfigurationId::ALL.iter().map(|id| ConfigurationView::new(&policy, *id)).collect();
+        Ok(Json(Page::whole(context, views)))
+    }
+
+    /// Get a configuration of the authentication methods policy
+    ///
+    /// Who may register and use methods of one kind. Needs the same permission or role as the policy.
+    #[oai(
+        path = "/v1.0/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/:id",
+        method = "get",
+        operation_id = "getAuthenticationMethodConfiguration"
+    )]
+    async fn get_configuration(
+        &self,
+        guard: Guard,
+        info: RequestInfo,
+        /// The configuration, in any case.
+        #[oai(example = "examples::configuration")]
+        id: Path<String>,
+    ) -> Result<Json<Entity<ConfigurationView>>, Problem> {
+        refuse_other_options(&info, &[])?;
+        let read = move |tx: &mut crate::store::Tx<'_>, caller: &crate::access::Caller| {
+            authentication_methods::configuration(tx, caller, &id)
+        };
+        let (id, policy) = self.0.read(guard.0, read).await?;
+        let context = self.0.context(&info, &format!("{CONTEXT}/authenticationMethodConfigurations/$entity"));
+        Ok(Json(Entity::new(context, ConfigurationView::new(&policy, id))))
+    }
+
+    /// Change a configuration of the authentication methods policy
+    ///
+    /// `state` `disabled` takes a kind of method out of use at once: it can neither be registered nor used at a
+    /// sign-in. Methods that are registered stay, and work again when the kind is enabled. `includeTargets` and
+    /// `excludeTargets` say for whom the configuration is. Needs the permission
+    /// `Policy.ReadWrite.AuthenticationMethod`, or the role Authentication Policy Administrator.
+    #[oai(
+        path = "/v1.0/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/:id",
+        method = "patch",
+        operation_id = "updateAuthenticationMethodConfiguration"
+    )]
+    async fn update_configuration(
+        &self,
+        guard: Guard,
+        info: RequestInfo,
+        /// The configuration, in any case.
+        #[oai(example = "examples::configuration")]
+        id: Path<String>,
+        body: Json<ConfigurationBody>,
+    ) -> Result<NoContent, Problem> {
+        let change = body.0.into_change(&id, info.odata_type.as_deref())?;
+        let attempt = Attempt::new(Activity::UPDATE_METHODS_POLICY);
+        let write = move |tx: &mut crate::store::Tx<'_>, caller: &crate::access::Caller| {
+            authentication_methods::update_configuration(tx, caller, &id, &change)
+        };
+        self.0.write(guard.0, attempt, write).await?;
+        Ok(NoContent::Done)
+    }
+
+    /// Restore a configuration of the authentication methods policy
+    ///
+    /// The configuration is as it was in the beginning. Needs the same permission or role as changing it.
+    #[oai(
+        path = "/v1.0/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/:id",
+        method = "delete",
+        operation_id = "resetAuthenticationMethodConfiguration"
+    )]
+    async fn reset_configuration(
+        &self,
+        guard: Guard,
+        /// The configuration, in any case.
+        #[oai(example = "examples::configuration")]
+        id: Path<String>,
+    ) -> Result<NoContent, Problem> {
+        let attempt = Attempt::new(Activity::RESET_METHODS_POLICY);
+        let write = move |tx: &mut crate::store::Tx<'_>, caller: &crate::access::Caller| {
+            authentication_methods::reset_configuration(tx, caller, &id)
+        };
+        self.0.write(guard.0, attempt, write).await?;
+        Ok(NoContent::Done)
+    }
+}

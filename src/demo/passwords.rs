@@ -1,0 +1,52 @@
+//! A sign-in that waits for another password, and a password reset that is done, for the examples of the document.
+
+use super::{EXAMPLE_USER, SECRET_DAYS, id};
+use crate::{
+    error::{Error, Result},
+    id::{ApplicationId, MethodId, OperationId, SessionId, TenantId},
+    methods::password,
+    sign_in::{Factor, Proof, State},
+    store::{
+        Tx,
+        operations::{self, Operation, OperationStatus},
+        sessions::{self, SessionRow, SessionStatus},
+        users,
+    },
+};
+
+pub fn seed(tx: &mut Tx<'_>, tenant: &TenantId, application: &ApplicationId) -> Result<()> {
+    let Some(user) = users::find(tx, tenant, EXAMPLE_USER)? else { return Ok(()) };
+    let session_id = SessionId::new(id("signInSession passwordChange"));
+    if sessions::find(tx, tenant, &session_id)?.is_none() {
+        let proof = |factor, method_id, amr: &str| Proof { factor, method_id, amr: vec![amr.into()], at: tx.now() };
+        let token = MethodId::new(id("softwareOath"));
+        let proofs = vec![proof(Factor::Password, None, "pwd"), proof(Factor::Possession, Some(token), "otp")];
+        let session = SessionRow {
+            tenant_id: tenant.clone(),
+            session_id,
+            application_id: application.clone(),
+            user_id: Some(user.user_id.clone()),
+            status: SessionStatus::PasswordChangeRequired,
+            state: serde_json::to_string(&State { proofs, password_must_change: true }).map_err(Error::internal)?,
+            created_at: tx.now(),
+            expires_at: tx.now().plus_minutes(SECRET_DAYS * 24 * 60),
+            completed_at: None,
+        };
+        sessions::insert(tx, &session)?;
+    }
+    let operation_id = OperationId::new(id("operation"));
+    if operations::find(tx, tenant, &user.user_id, &operation_id)?.is_some() {
+        return Ok(());
+    }
+    let operation = Operation {
+        tenant_id: tenant.clone(),
+        resource_location: format!("/users/{}/authentication/passwordMethods/{}", user.user_id, password::ID),
+        user_id: user.user_id,
+        operation_id,
+        status: OperationStatus::Succeeded,
+        status_detail: Some("ResetSuccess".into()),
+        created_at: tx.now(),
+        last_action_at: tx.now(),
+    };
+    operations::insert(tx, &operation)
+}

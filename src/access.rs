@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     clock::Timestamp,
     error::{Area, Error, Result},
@@ -39,7 +41,7 @@ pub struct Caller {
     pub once: Option<crate::idempotency::Once>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Who {
     Application {
         id: ApplicationId,
@@ -58,7 +60,7 @@ pub enum Who {
 }
 
 /// What a user's token is good for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Scope {
     /// The user's directory roles.
     Roles,

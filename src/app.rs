@@ -1,5 +1,6 @@
 //! The running application: made by the command line and by the tests alike.
 
+pub mod devices;
 mod passwords;
 
 use std::sync::Arc;

@@ -16,7 +16,7 @@ use crate::{
         fido2::relying_party::RelyingParty,
         password::{self, PasswordCheck},
         preferences::{self, UsableMethod},
-        proof::{self, Evidence, Prompt, Verdict},
+        proof::{self, Evidence, Occasion, Prompt, Verdict},
         requirements::Standing,
     },
     store::{
@@ -32,6 +32,7 @@ use crate::{
 
 pub mod log;
 pub mod password_change;
+pub mod push;
 
 /// How long a session may take, in minutes.
 const SESSION_MINUTES: i64 = 15;
@@ -370,7 +371,7 @@ pub fn challenge(
     method: Option<&str>,
     via: methods::sent_code::Via<'_>,
 ) -> Result<Prompt> {
-    let Open { session, state, user, .. } = open(tx, caller, id)?;
+    let Open { actor, session, state, user } = open(tx, caller, id)?;
     check_waits(&session)?;
     let party = &host.relying_party;
     let Some(method) = method else {
@@ -383,7 +384,7 @@ pub fn challenge(
     if let Some(kind) = proof::guess_kind(method.kind()) {
         throttle::check(tx, &session.tenant_id, user.user_id.as_str(), kind)?;
     }
-    proof::challenge(tx, party, &user, &method, &session.session_id, via)
+    proof::challenge(tx, &user, &method, &Occasion { actor: &actor, session: &session.session_id, party, via })
 }
 
 /// Checks a proof, and moves the session on.

@@ -1,4 +1,4 @@
-//! The limits on guessing (NIST SP 800-63B-4 section 3.2.2): growing delays after five failures in a row, a hard stop
+//! The limits on guessing (NIST SP 800-63B-4 section 3.2.2): growing delays after a few failures in a row, a hard stop
 //! at a hundred. Counted in the database per user and kind of guess, so every replica knows, and never switched off.
 
 use crate::{
@@ -11,48 +11,68 @@ use crate::{
     },
 };
 
-/// Failures in a row that cost nothing.
-const FREE_FAILURES: i32 = 5;
 /// Failures in a row after which only an administrator can help.
 pub const HARD_STOP: i32 = 100;
-/// The first delay, in seconds; each failure doubles it.
-const FIRST_DELAY_SECONDS: i64 = 15;
-/// The longest delay, in seconds.
-const LONGEST_DELAY_SECONDS: i64 = 15 * 60;
+
+/// How patient we are with one kind of guess.
+struct Patience {
+    /// The failure in a row that brings the first delay.
+    first_failure: i32,
+    /// The first delay, in seconds; each further failure doubles it.
+    first_delay: i64,
+    /// The longest delay, in seconds.
+    longest_delay: i64,
+}
+
+/// Whoever mistypes is made to wait for seconds. A push disturbs somebody who may have asked for nothing, so pushes
+/// pause after three that came to nothing, and for long.
+const fn patience(kind: GuessKind) -> Patience {
+    match kind {
+        GuessKind::Password | GuessKind::Otp | GuessKind::TemporaryAccessPass => {
+            Patience { first_failure: 5, first_delay: 15, longest_delay: 15 * 60 }
+        }
+        GuessKind::Push => Patience { first_failure: 3, first_delay: 15 * 60, longest_delay: 24 * 60 * 60 },
+    }
+}
 
 /// Seconds to wait after this many failures in a row; `None` for ever.
-fn delay(failures: i32) -> Option<i64> {
+fn delay(kind: GuessKind, failures: i32) -> Option<i64> {
     if failures >= HARD_STOP {
         return None;
     }
-    let doublings = match u32::try_from(failures - FREE_FAILURES) {
+    let patience = patience(kind);
+    let doublings = match u32::try_from(failures - patience.first_failure) {
         Ok(doublings) => doublings,
         Err(_) => return Some(0),
     };
-    let delay = FIRST_DELAY_SECONDS.saturating_mul(2_i64.saturating_pow(doublings));
-    Some(delay.min(LONGEST_DELAY_SECONDS))
+    let delay = patience.first_delay.saturating_mul(2_i64.saturating_pow(doublings));
+    Some(delay.min(patience.longest_delay))
 }
 
 /// Refuses while the subject has to wait. What is shown meanwhile is neither checked nor counted: the answer says
 /// nothing about it.
 pub fn check(tx: &mut Tx<'_>, tenant: &TenantId, subject: &str, kind: GuessKind) -> Result<()> {
     let Some(guesses) = guesses::find(tx, tenant, subject, kind)? else { return Ok(()) };
-    blocked(guesses.failures, guesses.last_failure_at, tx.now()).map_or(Ok(()), Err)
+    blocked(kind, guesses.failures, guesses.last_failure_at, tx.now()).map_or(Ok(()), Err)
 }
 
-fn blocked(failures: i32, last_failure_at: Timestamp, now: Timestamp) -> Option<Error> {
-    let Some(delay) = delay(failures) else {
+fn blocked(kind: GuessKind, failures: i32, last_failure_at: Timestamp, now: Timestamp) -> Option<Error> {
+    let Some(delay) = delay(kind, failures) else {
         return Some(Error::TooManyAttempts {
             message: "Too many failures in a row: an administrator must unlock the user.".into(),
             retry_after: None,
         });
     };
-    let left = last_failure_at.plus_seconds(delay).micros() - now.micros();
-    let seconds = (left + 999_999).div_euclid(1_000_000);
+    let seconds = seconds_until(last_failure_at.plus_seconds(delay), now);
     (seconds > 0).then(|| Error::TooManyAttempts {
         message: format!("Too many failures in a row: try again in {seconds} seconds."),
         retry_after: Some(seconds),
     })
+}
+
+/// Whole seconds from `now` until a moment, rounded up, for `Retry-After`.
+pub fn seconds_until(at: Timestamp, now: Timestamp) -> i64 {
+    (at.micros() - now.micros() + 999_999).div_euclid(1_000_000)
 }
 
 /// How many failures of one kind stand against a subject, and what follows.
@@ -99,19 +119,29 @@ mod tests {
 
     #[test]
     fn delays_grow_and_end_at_a_hundred() {
-        assert_eq!([0, 4, 5, 6, 7, 10, 11, 99].map(delay), [0, 0, 15, 30, 60, 480, 900, 900].map(Some));
-        assert_eq!([100, i32::MAX].map(delay), [None, None]);
+        let delays = |kind, failures: &[i32]| failures.iter().map(|n| delay(kind, *n)).collect::<Vec<_>>();
+        for kind in [GuessKind::Password, GuessKind::Otp, GuessKind::TemporaryAccessPass] {
+            assert_eq!(delays(kind, &[0, 4, 5, 6, 7, 10, 11, 99]), [0, 0, 15, 30, 60, 480, 900, 900].map(Some));
+        }
+        assert_eq!(
+            delays(GuessKind::Push, &[0, 2, 3, 4, 9, 10, 99]),
+            [0, 0, 900, 1800, 57_600, 86_400, 86_400].map(Some)
+        );
+        for kind in GuessKind::ALL {
+            assert_eq!(delays(*kind, &[100, i32::MAX]), [None, None]);
+        }
     }
 
     #[test]
     fn waiting_ends_to_the_microsecond() {
         let (at, delay) = (Timestamp::from_seconds(1_000), 15);
-        let after = |micros| blocked(5, at, Timestamp::from_micros(at.plus_seconds(delay).micros() + micros));
+        let after =
+            |micros| blocked(GuessKind::Otp, 5, at, Timestamp::from_micros(at.plus_seconds(delay).micros() + micros));
         assert!(after(0).is_none() && after(1).is_none());
         assert!(matches!(after(-1), Some(Error::TooManyAttempts { retry_after: Some(1), .. })));
-        assert!(blocked(4, at, at).is_none());
+        assert!(blocked(GuessKind::Otp, 4, at, at).is_none());
         assert!(matches!(
-            blocked(100, at, at.plus_seconds(1 << 40)),
+            blocked(GuessKind::Otp, 100, at, at.plus_seconds(1 << 40)),
             Some(Error::TooManyAttempts { retry_after: None, .. })
         ));
     }

@@ -23,6 +23,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use support::{
     Answer, Backend, TestApp,
+    authenticator::{Key, call_claims, seconds},
     document::{Document, Operation},
 };
 
@@ -309,7 +310,45 @@ async fn every_operation_refuses_whoever_must_not() {
     }
 }
 
-/// Without this the test above would also pass if everything were refused to everybody.
+/// Calls that bear no token are signed: nobody's token is good for them, and nobody else's signature. (What can be wrong
+/// with a proof, and that the right one is let through, is tested where devices are.)
+#[tokio::test]
+async fn every_operation_of_devices_refuses_whoever_is_not_the_device() {
+    for backend in support::backends() {
+        let app = seeded(backend).await;
+        let document = Document::parse(&rekey::api::service(&app.app).spec());
+        let mut operations = document.operations();
+        operations.retain(|operation| operation.is_for_devices() && !operation.path.ends_with("/activate"));
+        assert!(operations.len() >= 4);
+        let user = app.user_token(&new_user(&app, "Nobody Special", "nobody@contoso.example").await).await;
+        let before = support::database::digest(&app);
+        for operation in &operations {
+            let key = Key::ed25519();
+            let url = format!("{}{}", app.base, operation.target());
+            let stranger = key.dpop(&call_claims(operation.method.as_str(), &url, seconds(&app)));
+            let request = || operation.request(&app.http, &app.base);
+            for (name, request) in [
+                ("nobody", request()),
+                ("an application with every permission", request().bearer_auth(&app.token)),
+                ("an access token as a proof", request().header("DPoP", &app.token)),
+                ("a user", request().bearer_auth(&user)),
+                ("another device", request().header("DPoP", &stranger)),
+                ("another device with a token", request().header("DPoP", &stranger).bearer_auth(&app.token)),
+            ] {
+                let answer = Answer::of(request).await;
+                assert_eq!(answer.status, 401, "{operation} as {name}: {}", answer.text);
+                assert!(
+                    answer.headers["www-authenticate"].to_str().unwrap().starts_with("DPoP"),
+                    "{operation} as {name}"
+                );
+                assert!(!answer.text.contains("joni"), "{operation} as {name}: {}", answer.text);
+            }
+        }
+        assert_eq!(support::database::digest(&app), before);
+    }
+}
+
+/// Without this the tests above would also pass if everything were refused to everybody.
 #[tokio::test]
 async fn every_operation_lets_the_right_caller_through() {
     let app = seeded(Backend::Sqlite).await;

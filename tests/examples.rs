@@ -1,6 +1,6 @@
 //! Every operation's example works when it is executed as it stands against the demo data, as Swagger UI's
-//! "Try it out" and "Execute" do. Codes of tokens change every 30 seconds, so those are typed in, as a
-//! person would; and an authenticator makes the passkey.
+//! "Try it out" and "Execute" do. Codes of tokens change every 30 seconds, so those are typed in, as a person would; an
+//! authenticator makes the passkey, and what an app signs is signed at that moment.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -15,6 +15,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use support::{
     Answer, Backend, TestApp,
+    authenticator::{Device, Key},
     document::{Document, Operation},
 };
 use totp::Token;
@@ -84,7 +85,34 @@ fn code(operation: &Operation, body: &Value) -> String {
     Token { secret, hash: "hmacsha1", digits: 6, interval: 30 }.code()
 }
 
+/// What an app asks for, signed as the demo's apps do.
+async fn execute_on_device(app: &TestApp, operation: &Operation) -> Answer {
+    let url = format!("{}{}", app.base, operation.target());
+    let example = operation.body.as_ref().and_then(|body| body.example.clone());
+    if operation.path.ends_with("/activate") {
+        let mut about = example.unwrap();
+        for signed in ["publicKey", "proof"] {
+            assert!(about.as_object_mut().unwrap().remove(signed).is_some());
+        }
+        return support::authenticator::activate(app, &Key::p256(), &about).await;
+    }
+    let key = Key::ed25519_of(&demo::authenticator::private_key(demo::authenticator::APP_USER));
+    let address: Vec<_> = operation.path_values().take(3).collect();
+    let device = Device::at(app, key, &format!("{}/v1.0/authenticatorDevices/{}", app.base, address.join("/")));
+    let call = device.call(operation.method.clone(), url.strip_prefix(&device.url).unwrap());
+    match example {
+        Some(body) if body["response"].is_string() => {
+            device.approve(&device.request().await, demo::authenticator::PUSH_NUMBER).await
+        }
+        Some(body) => Answer::of(call.json(&body)).await,
+        None => Answer::of(call).await,
+    }
+}
+
 async fn execute(app: &TestApp, own: &[String], operation: &Operation) -> Answer {
+    if operation.is_for_devices() {
+        return execute_on_device(app, operation).await;
+    }
     if !operation.path.starts_with("/v1.0/me") {
         return execute_as(app, operation, &app.token).await;
     }

@@ -80,7 +80,15 @@ async fn nothing_slips_out(backend: Backend) {
     secrets.extend(spellings("the sealing key", &HEXLOWER.decode(sealing_key.as_bytes()).unwrap()));
     secrets.extend(spellings("the TOTP secret", &BASE32_NOPAD.decode(demo::TOTP_SECRET.as_bytes()).unwrap()));
     for (id, answer) in &answers {
-        for property in ["temporaryAccessPass", "secretKey", "otpauthUri", "qrCode", "newPassword"] {
+        for property in [
+            "temporaryAccessPass",
+            "secretKey",
+            "otpauthUri",
+            "qrCode",
+            "newPassword",
+            "activationCode",
+            "activationUri",
+        ] {
             if let Some(text) = answer.json[property].as_str() {
                 let revealed_by = Some(operations.iter().find(|it| it.id == *id).unwrap().id.clone().leak() as &str);
                 secrets.push(Secret { name: "a revealed secret", text: text.into(), revealed_by });
@@ -98,6 +106,7 @@ async fn nothing_slips_out(backend: Backend) {
             "/newPassword",
             "/currentPassword",
             "/firstFactor/password",
+            "/activationCode",
         ] {
             if let Some(text) = example.pointer(pointer).and_then(Value::as_str) {
                 secrets.push(Secret::new("a secret that was sent", text));

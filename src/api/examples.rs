@@ -75,6 +75,26 @@ pub fn microsoft_authenticator() -> String {
     demo::id("microsoftAuthenticator")
 }
 
+/// The device that a push request waits for: its tenant, its user, itself.
+pub fn device_tenant() -> String {
+    let [tenant, _, _] = demo::authenticator::address();
+    tenant
+}
+
+pub fn device_user() -> String {
+    let [_, user, _] = demo::authenticator::address();
+    user
+}
+
+pub fn device() -> String {
+    let [_, _, device] = demo::authenticator::address();
+    device
+}
+
+pub fn push_request() -> String {
+    demo::id("push request")
+}
+
 pub fn software_oath() -> String {
     demo::id("softwareOath")
 }

@@ -25,6 +25,7 @@ const OWN: &[&str] = &[
     "sendEmailVerification",
     "verifyEmailMethod",
     "listMicrosoftAuthenticatorMethods",
+    "createMicrosoftAuthenticatorMethod",
     "getMicrosoftAuthenticatorMethod",
     "deleteMicrosoftAuthenticatorMethod",
     "listSoftwareOathMethods",

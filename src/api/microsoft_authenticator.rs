@@ -1,18 +1,32 @@
 //! `microsoftAuthenticatorMethods`.
 
-use poem_openapi::{Object, OpenApi, param::Path, payload::Json};
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Header, Path},
+    payload::Json,
+    types::Example,
+};
 
 use super::{
     Tag, examples,
     guard::Guard,
     intake::RequestInfo,
-    methods::{delete, entity, page},
-    odata::{Entity, NoContent, Page, refuse_other_options},
+    methods::{created, delete, entity, page},
+    odata::{Created, Entity, NoContent, Page, refuse_other_options},
     problem::Problem,
+    strict_json::text,
 };
 use crate::{
-    app::App,
-    methods::{MethodKind, Stored, manage, microsoft_authenticator::MicrosoftAuthenticator},
+    app::{App, Attempt},
+    audit::Activity,
+    methods::{
+        MethodKind, Stored, manage,
+        microsoft_authenticator::{
+            MicrosoftAuthenticator,
+            activation::{self, PendingApp},
+        },
+        qr,
+    },
 };
 
 const COLLECTION: &str = "microsoftAuthenticatorMethods";
@@ -47,6 +61,57 @@ impl From<Stored<MicrosoftAuthenticator>> for MicrosoftAuthenticatorView {
     }
 }
 
+/// The app to register. Everything may be left out.
+#[derive(Object)]
+#[oai(rename = "MicrosoftAuthenticatorRequest", rename_all = "camelCase", deny_unknown_fields, example)]
+struct RegisterBody {
+    /// What to call the device, instead of the name that it gives itself; at most 256 characters.
+    #[oai(validator(max_length = 256), deserialize_with = "text")]
+    display_name: Option<String>,
+}
+
+impl Example for RegisterBody {
+    fn example() -> Self {
+        Self { display_name: Some("Work phone".into()) }
+    }
+}
+
+/// A registration that waits for its app. The code is never shown again.
+#[derive(Object)]
+#[oai(rename = "PendingMicrosoftAuthenticatorAuthenticationMethod", rename_all = "camelCase")]
+struct PendingView {
+    /// The id that the method has once the app is activated; until then it is not there.
+    id: String,
+    #[oai(nullable)]
+    display_name: Option<String>,
+    /// `pending`.
+    status: String,
+    /// For typing into the app; good once.
+    activation_code: String,
+    /// For the app to open: this server's address, and the code.
+    activation_uri: String,
+    /// `activationUri` for the app to scan: a PNG as a `data:` URI, good for the `src` of an image.
+    qr_code: String,
+    created_date_time: String,
+    /// When the registration ends unless the app was activated before.
+    expiration_date_time: String,
+}
+
+impl From<(PendingApp, String)> for PendingView {
+    fn from((app, qr_code): (PendingApp, String)) -> Self {
+        Self {
+            id: app.id.into_string(),
+            display_name: app.display_name,
+            status: "pending".into(),
+            activation_code: app.activation_code,
+            activation_uri: app.activation_uri,
+            qr_code,
+            created_date_time: app.created_date_time.to_iso(),
+            expiration_date_time: app.expiration_date_time.to_iso(),
+        }
+    }
+}
+
 pub struct MicrosoftAuthenticatorApi(pub App);
 
 #[OpenApi(tag = "Tag::Methods")]
@@ -72,6 +137,43 @@ impl MicrosoftAuthenticatorApi {
         let found =
             self.0.read(guard.0, move |tx, caller| manage::list::<MicrosoftAuthenticator>(tx, caller, &user)).await?;
         Ok(page(&self.0, &info, found, COLLECTION))
+    }
+
+    /// Register an authenticator app
+    ///
+    /// Begins a registration and shows its activation code in this answer, once. The user scans `qrCode` with the app,
+    /// or types the code and this server's address; the app then activates itself (`authenticatorDevices/activate`) and
+    /// the method is there. The code is good once and for 10 minutes; only the newest of a user counts. A user has at
+    /// most 5 OATH tokens and authenticator apps in total. When an administrator begins it, it does not answer a reset's
+    /// demand that the user registers again. Needs the permission `UserAuthMethod-MicrosoftAuthApp.ReadWrite.All` or
+    /// `UserAuthenticationMethod.ReadWrite.All`, or the role Authentication Administrator (Privileged Authentication
+    /// Administrator for administrators).
+    #[oai(
+        path = "/v1.0/users/:user/authentication/microsoftAuthenticatorMethods",
+        method = "post",
+        operation_id = "createMicrosoftAuthenticatorMethod"
+    )]
+    async fn create(
+        &self,
+        guard: Guard,
+        info: RequestInfo,
+        /// The user's id or userPrincipalName.
+        #[oai(example = "examples::new_hire")]
+        user: Path<String>,
+        /// Any text of your choice; the same request with the same key is carried out once.
+        #[oai(name = "Idempotency-Key")]
+        _idempotency_key: Header<Option<String>>,
+        body: Json<Option<RegisterBody>>,
+    ) -> Result<Created<PendingView>, Problem> {
+        refuse_other_options(&info, &[])?;
+        let attempt = Attempt::on_user(Activity::REGISTER_METHOD, &user);
+        let (name, url) = (body.0.and_then(|body| body.display_name), self.0.issuer.public_url.clone());
+        let write = self
+            .0
+            .write(guard.0, attempt, move |tx, caller| activation::begin(tx, caller, &url, &user, name.as_deref()));
+        let pending = write.await?;
+        let (id, qr_code) = (pending.found.id.to_string(), qr::data_uri(&pending.found.activation_uri)?);
+        Ok(created(&self.0, &info, pending.map(|app| (app, qr_code)), COLLECTION, &id))
     }
 
     /// Get an authenticator app of a user

@@ -11,6 +11,7 @@ pub mod problem;
 mod strict_json;
 
 mod authentication_methods_policy;
+mod authenticator_devices;
 mod deleted_items;
 mod directory_audits;
 mod email;
@@ -63,6 +64,9 @@ enum Tag {
     /// Signing a user in: first factor, second factor, outcome. For sign-in services.
     #[oai(rename = "Sign-in")]
     SignIn,
+    /// What authenticator apps ask for, signed by their own keys; docs/authenticator-protocol.md tells it whole.
+    #[oai(rename = "Authenticator apps")]
+    Devices,
     /// The inventory of hardware OATH tokens.
     #[oai(rename = "Hardware OATH tokens")]
     HardwareOath,
@@ -89,6 +93,7 @@ const TAGS: &[&str] = &[
     "Reset",
     "Authentication methods",
     "Sign-in",
+    "Authenticator apps",
     "Hardware OATH tokens",
     "Users",
     "Directory roles",
@@ -117,7 +122,7 @@ fn all(app: &App) -> impl OpenApi + use<> {
             requirements::RequirementsApi(app()),
             (operations::OperationsApi(app()), unlock::UnlockApi(app())),
         ),
-        sign_in_sessions::SignInSessionsApi(app()),
+        (sign_in_sessions::SignInSessionsApi(app()), authenticator_devices::AuthenticatorDevicesApi(app())),
         (hardware_oath::HardwareOathApi(app()), hardware_oath_devices::HardwareOathDevicesApi(app())),
         (users::UsersApi(app()), deleted_items::DeletedItemsApi(app()), role_management::RoleManagementApi(app())),
         organization::OrganizationApi(app()),

@@ -17,7 +17,7 @@ use poem_openapi::{
     types::{ToJSON, Type},
 };
 
-use super::{intake::RequestInfo, oauth};
+use super::{authenticator_devices, intake::RequestInfo, oauth};
 use crate::error::{Area, Error};
 
 /// Seconds after which a caller may try again when the database was away.
@@ -185,6 +185,10 @@ fn describe_poem(error: &poem::Error, info: &RequestInfo) -> Description {
     if let Some(error) = error.downcast_ref::<Error>() {
         return describe(error);
     }
+    if error.is::<AuthorizationError>() && authenticator_devices::speaks(&info.path) {
+        let message = "A proof is needed: sign the call with the device's key, in the header DPoP.";
+        return Description::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message);
+    }
     if error.is::<AuthorizationError>() {
         let message = "An access token is needed: send 'Authorization: Bearer <token>' with a token from this tenant's token endpoint.";
         return Description::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message);
@@ -291,7 +295,9 @@ fn graph_body(description: Description, info: &RequestInfo) -> Response {
     };
     let mut response = poem::web::Json(body.to_json()).with_status(description.status).into_response();
     if description.status == StatusCode::UNAUTHORIZED {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        let is_device = authenticator_devices::speaks(&info.path);
+        let challenge = if is_device { authenticator_devices::CHALLENGE } else { "Bearer" };
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     response
 }

@@ -1,6 +1,5 @@
 //! `softwareOathMethods`.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use poem_openapi::{
     ApiResponse, Enum, Object, OpenApi,
     param::{Header, Path},
@@ -164,7 +163,7 @@ impl TryFrom<NewSoftwareOath> for NewSoftwareOathView {
 
     fn try_from(token: NewSoftwareOath) -> Result<Self, Error> {
         Ok(Self {
-            qr_code: format!("data:image/png;base64,{}", STANDARD.encode(qr::png(&token.otpauth_uri)?)),
+            qr_code: qr::data_uri(&token.otpauth_uri)?,
             id: token.id.into_string(),
             display_name: token.detail.display_name,
             secret_key: token.secret_key,

@@ -3,6 +3,7 @@
 
 mod admin;
 mod audit;
+mod authenticator;
 mod database;
 mod import;
 mod sending;
@@ -47,6 +48,9 @@ enum Command {
     /// The audit log.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// A small authenticator app for the terminal: docs/authenticator-protocol.md, spoken from the other side.
+    #[command(subcommand)]
+    Authenticator(authenticator::AuthenticatorCommand),
     /// Print the OpenAPI document.
     Openapi,
 }
@@ -60,6 +64,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::User(command) => command.run().await,
         Command::HardwareOath(command) => command.run().await,
         Command::Audit(command) => command.run().await,
+        Command::Authenticator(command) => command.run().await,
         Command::Openapi => openapi(),
     };
     outcome.unwrap_or_else(|error| {

@@ -3,6 +3,7 @@
 //! Seeded once; a second start finds it and only prints it again. All ids are the same on every machine, so that the
 //! examples in the API's document can name them. Tenants are marked as demo.
 
+pub mod authenticator;
 mod passwords;
 mod people;
 
@@ -14,7 +15,7 @@ use crate::{
     applications::{self, NewApplication},
     audit::{self, Activity, Entry, Target},
     error::{Error, Result},
-    id::{ApplicationId, AuditEventId, SessionId, SignInId, TenantId, stable_guid},
+    id::{ApplicationId, AuditEventId, SessionId, SignInId, TenantId, UserId, stable_guid},
     methods::{MethodKind, password::PasswordDigest},
     sign_in::{
         Proof, State,
@@ -86,6 +87,7 @@ pub async fn seed(app: &App) -> Result<Demo> {
     let write = move |tx: &mut Tx<'_>| {
         seed_application(tx, &tenant, &application, &secret)?;
         seed_session(tx, &tenant, &application)?;
+        authenticator::seed(tx, &tenant, &application)?;
         passwords::seed(tx, &tenant, &application)?;
         seed_sign_in(tx, &tenant, &application)
     };
@@ -150,19 +152,31 @@ fn seed_session(tx: &mut Tx<'_>, tenant: &TenantId, application: &ApplicationId)
     if sessions::find(tx, tenant, &session_id)?.is_some() {
         return Ok(());
     }
+    let user = store::users::find(tx, tenant, EXAMPLE_USER)?.map(|user| user.user_id);
+    let session = waiting_session(tx, tenant, application, session_id, user)?;
+    sessions::insert(tx, &session)
+}
+
+/// A session whose password was right, and that waits for a second factor for longer than real ones do.
+fn waiting_session(
+    tx: &Tx<'_>,
+    tenant: &TenantId,
+    application: &ApplicationId,
+    session_id: SessionId,
+    user_id: Option<UserId>,
+) -> Result<SessionRow> {
     let state = State { proofs: vec![Proof::by_password(tx.now())], password_must_change: false };
-    let session = SessionRow {
+    Ok(SessionRow {
         tenant_id: tenant.clone(),
         session_id,
         application_id: application.clone(),
-        user_id: store::users::find(tx, tenant, EXAMPLE_USER)?.map(|user| user.user_id),
+        user_id,
         status: SessionStatus::MfaRequired,
         state: serde_json::to_string(&state).map_err(Error::internal)?,
         created_at: tx.now(),
         expires_at: tx.now().plus_minutes(SECRET_DAYS * 24 * 60),
         completed_at: None,
-    };
-    sessions::insert(tx, &session)
+    })
 }
 
 /// A row of the sign-in log, for the examples of the document: the example user typed a wrong code.

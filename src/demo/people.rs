@@ -238,6 +238,7 @@ fn seed_method(tx: &mut Tx<'_>, user: &User, has: Has, number: usize) -> Result<
                 device_tag: Some("SoftwareTokenActivated".into()),
                 phone_app_version: Some("6.2511.7533".into()),
                 client_app_name: Some("microsoftAuthenticator".into()),
+                public_key: Some(super::authenticator::public_key(&user.user_principal_name)?),
             };
             seed_row(
                 tx,

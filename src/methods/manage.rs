@@ -153,16 +153,21 @@ pub fn delete(tx: &mut Tx<'_>, caller: &Caller, user: &str, kind: MethodKind, id
     if let Method::Phone(phone) = &method {
         phone::check_removable(tx, &user, phone)?;
     }
-    super::remove(tx, &user, &method)?;
-    let mut entry = entry(Activity::DELETE_METHOD, "deleted", &user, &method).modified(
+    take_away(tx, &actor, &user, &method)
+}
+
+/// Removes a method with what depends on it, for rules that have already authorized whoever wants it.
+pub(super) fn take_away(tx: &mut Tx<'_>, actor: &Actor, user: &User, method: &Method) -> Result<()> {
+    super::remove(tx, user, method)?;
+    let mut entry = entry(Activity::DELETE_METHOD, "deleted", user, method).modified(
         "StrongAuthenticationMethod",
-        Some(MethodSummary::from(&method)),
+        Some(MethodSummary::from(method)),
         None::<()>,
     );
-    if let Some(preferred) = preferences::forget_unfit(tx, &user)? {
+    if let Some(preferred) = preferences::forget_unfit(tx, user)? {
         entry = entry.modified("DefaultMethod", Some(preferred), None::<()>);
     }
-    audit::record(tx, &actor, entry).map(drop)
+    audit::record(tx, actor, entry).map(drop)
 }
 
 /// What the audit log says of every change to a method: which one and of what kind, under its masked label.

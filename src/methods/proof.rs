@@ -7,10 +7,12 @@ use serde_json::Value;
 use super::{
     Method, MethodKind,
     fido2::{self, relying_party::RelyingParty},
+    microsoft_authenticator,
     policy::MethodsPolicy,
     sent_code, software_oath, temporary_access_pass,
 };
 use crate::{
+    access::Actor,
     clock::Timestamp,
     error::{Error, Result},
     hardware_oath,
@@ -82,10 +84,11 @@ pub fn usable(tx: &mut Tx<'_>, user: &User) -> Result<Vec<Method>> {
             && policy.allows(&user.user_id, method)
             && match method {
                 Method::TemporaryAccessPass(pass) => temporary_access_pass::is_live(pass, now),
+                // Without a key it has nothing to answer with.
+                Method::MicrosoftAuthenticator(app) => app.detail.public_key.is_some(),
                 Method::Password(_)
                 | Method::Phone(_)
                 | Method::Email(_)
-                | Method::MicrosoftAuthenticator(_)
                 | Method::SoftwareOath(_)
                 | Method::HardwareOath(_) => true,
                 // Seeded passkeys have no key to be proven with.
@@ -95,26 +98,30 @@ pub fn usable(tx: &mut Tx<'_>, user: &User) -> Result<Vec<Method>> {
     Ok(all)
 }
 
+/// Where and by whom a user is asked.
+pub struct Occasion<'a> {
+    /// The application that signs the user in.
+    pub actor: &'a Actor,
+    pub session: &'a SessionId,
+    pub party: &'a RelyingParty,
+    pub via: sent_code::Via<'a>,
+}
+
 /// Asks the user for a method.
-pub fn challenge(
-    tx: &mut Tx<'_>,
-    party: &RelyingParty,
-    user: &User,
-    method: &Method,
-    session: &SessionId,
-    via: sent_code::Via<'_>,
-) -> Result<Prompt> {
+pub fn challenge(tx: &mut Tx<'_>, user: &User, method: &Method, occasion: &Occasion<'_>) -> Result<Prompt> {
+    let Occasion { actor, session, party, via } = occasion;
     if via.channel.is_some() && method.kind() != MethodKind::Phone {
         return Err(Error::invalid("channel", "Only codes for a phone have a channel: leave it out."));
     }
     match method {
         Method::Phone(_) => {
-            let sent_code::Sent { to, expires_at } = sent_code::send(tx, user, method, Some(session), via)?;
+            let sent_code::Sent { to, expires_at } = sent_code::send(tx, user, method, Some(session), *via)?;
             Ok(Prompt::CodeSent { to, expires_at })
         }
         Method::SoftwareOath(_) | Method::HardwareOath(_) | Method::TemporaryAccessPass(_) => Ok(Prompt::TypeCode),
         Method::Fido2(passkey) => fido2::challenge_one(tx, party, user, passkey, session),
-        Method::MicrosoftAuthenticator(_) | Method::Password(_) | Method::Email(_) => Err(unfit(&method.id())),
+        Method::MicrosoftAuthenticator(app) => microsoft_authenticator::push::challenge(tx, actor, user, app, session),
+        Method::Password(_) | Method::Email(_) => Err(unfit(&method.id())),
     }
 }
 
@@ -140,7 +147,11 @@ pub fn verify(
         Method::HardwareOath(device) => hardware_oath::verify(tx, device, evidence.code()?),
         Method::TemporaryAccessPass(pass) => temporary_access_pass::verify(tx, pass, evidence.code()?),
         Method::Fido2(passkey) => fido2::verify(tx, party, user, passkey, session, evidence.public_key_credential()?),
-        Method::MicrosoftAuthenticator(_) | Method::Password(_) | Method::Email(_) => Err(unfit(&method.id())),
+        Method::MicrosoftAuthenticator(_) => {
+            let message = "The app answers by itself: send it a push by challenge, then get the session until its status changes.";
+            Err(Error::invalid("methodId", message))
+        }
+        Method::Password(_) | Method::Email(_) => Err(unfit(&method.id())),
     }
 }
 
@@ -148,14 +159,14 @@ fn unfit(id: &MethodId) -> Error {
     Error::invalid("methodId", format!("The method {id} cannot be used to sign in this way."))
 }
 
-/// Which failures a wrong answer of this kind is counted with; a signature cannot be guessed.
+/// Which failures a wrong answer of this kind is counted with; a signature cannot be guessed, and a push counts
+/// itself when it is sent.
 pub const fn guess_kind(kind: MethodKind) -> Option<GuessKind> {
     match kind {
         MethodKind::Password => Some(GuessKind::Password),
         MethodKind::Phone | MethodKind::SoftwareOath | MethodKind::HardwareOath => Some(GuessKind::Otp),
         MethodKind::TemporaryAccessPass => Some(GuessKind::TemporaryAccessPass),
-        MethodKind::MicrosoftAuthenticator => Some(GuessKind::Push),
-        MethodKind::Fido2 | MethodKind::Email => None,
+        MethodKind::Fido2 | MethodKind::MicrosoftAuthenticator | MethodKind::Email => None,
     }
 }
 

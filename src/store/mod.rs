@@ -130,14 +130,14 @@ impl<'a> Tx<'a> {
         self.context.entropy.guid()
     }
 
+    /// A keyed digest: finds a secret again without keeping it.
+    pub fn fingerprint(&self, parts: &[&[u8]]) -> String {
+        self.context.sealer.fingerprint(parts)
+    }
+
     /// Seals a secret for the row that `place` names.
     pub fn seal(&self, place: &[&str], secret: &[u8]) -> Result<String> {
         self.context.sealer.seal(&self.context.entropy, place, secret)
-    }
-
-    /// A keyed digest: tells equal from different, and nothing else.
-    pub fn fingerprint(&self, parts: &[&[u8]]) -> String {
-        self.context.sealer.fingerprint(parts)
     }
 
     /// Opens a secret that was sealed for the same place.

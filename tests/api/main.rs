@@ -4,6 +4,7 @@
 mod support;
 
 mod audits;
+mod authenticators;
 mod deleted_items;
 mod devices;
 mod edge;
@@ -21,6 +22,7 @@ mod passwords;
 mod phones;
 mod policies;
 mod preferences;
+mod pushes;
 mod registration_details;
 mod requirements;
 mod reset;

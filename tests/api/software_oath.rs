@@ -25,7 +25,7 @@ async fn create(app: &TestApp, user: &str) -> (String, Token) {
 }
 
 /// What a camera would read.
-fn read_qr_code(data_uri: &str) -> String {
+pub fn read_qr_code(data_uri: &str) -> String {
     let png = STANDARD.decode(data_uri.strip_prefix("data:image/png;base64,").unwrap()).unwrap();
     let mut reader = png::Decoder::new(Cursor::new(png)).read_info().unwrap();
     let mut pixels = vec![0; reader.output_buffer_size().unwrap()];

@@ -101,9 +101,14 @@ impl Document {
 }
 
 impl Operation {
-    /// The token endpoint and what one needs to know before having a token.
+    /// The token endpoint and what one needs to know before having a token; and whatever no token is good for.
     pub fn is_public(&self) -> bool {
-        ["/{tenant}/", "/common/"].iter().any(|prefix| self.path.starts_with(prefix))
+        ["/{tenant}/", "/common/"].iter().any(|prefix| self.path.starts_with(prefix)) || self.is_for_devices()
+    }
+
+    /// What authenticator apps ask for: each call is signed by the device's own key instead of bearing a token.
+    pub fn is_for_devices(&self) -> bool {
+        self.path.starts_with("/v1.0/authenticatorDevices/")
     }
 
     /// Operations on whoever calls.

@@ -4,6 +4,7 @@
 //! once per test process. `REKEY_TEST_POSTGRES=required` makes missing binaries a failure instead of a skip.
 #![allow(dead_code, reason = "every test binary uses its own part")]
 
+pub mod authenticator;
 pub mod database;
 pub mod document;
 pub mod postgres;
@@ -54,6 +55,13 @@ pub async fn on_each_backend(test: impl AsyncFn(TestApp)) {
     }
 }
 
+/// The same with a server whose time stands still until the test moves it.
+pub async fn on_each_backend_with_own_clock(test: impl AsyncFn(TestApp)) {
+    for backend in backends() {
+        test(TestApp::start_with_own_clock(backend).await).await;
+    }
+}
+
 /// The same with a server that has no tenant yet.
 pub async fn on_each_empty_backend(test: impl AsyncFn(TestApp)) {
     test(TestApp::empty(Backend::Sqlite).await).await;
@@ -82,12 +90,18 @@ impl TestApp {
     }
 
     pub async fn start_with(backend: Backend, options: Options) -> Self {
-        Self::empty_with(backend, options, |_| ()).await.with_tenant().await
+        Self::empty_with(backend, options, Clock::System, |_| ()).await.with_tenant().await
     }
 
     /// A server with other settings than the default ones.
     pub async fn start_changed(backend: Backend, change: impl FnOnce(&mut App)) -> Self {
-        Self::empty_with(backend, Options::default(), change).await.with_tenant().await
+        Self::empty_with(backend, Options::default(), Clock::System, change).await.with_tenant().await
+    }
+
+    /// A server whose time stands still until the test moves it: `app.app.store.context().clock`.
+    pub async fn start_with_own_clock(backend: Backend) -> Self {
+        let clock = Clock::manual(Clock::System.now());
+        Self::empty_with(backend, Options::default(), clock, |_| ()).await.with_tenant().await
     }
 
     async fn with_tenant(self) -> Self {
@@ -99,10 +113,10 @@ impl TestApp {
 
     /// A server without a tenant, for data that brings its own.
     pub async fn empty(backend: Backend) -> Self {
-        Self::empty_with(backend, Options::default(), |_| ()).await
+        Self::empty_with(backend, Options::default(), Clock::System, |_| ()).await
     }
 
-    async fn empty_with(backend: Backend, options: Options, change: impl FnOnce(&mut App)) -> Self {
+    async fn empty_with(backend: Backend, options: Options, clock: Clock, change: impl FnOnce(&mut App)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = match backend {
             Backend::Sqlite => DatabaseUrl::Sqlite(folder.path().join("rekey.db")),
@@ -110,7 +124,7 @@ impl TestApp {
         };
         let entropy = Entropy::System;
         let sealer = Sealer::generate(&entropy).unwrap();
-        let store = Store::open(&url, Context::new(Clock::System, entropy, sealer)).unwrap();
+        let store = Store::open(&url, Context::new(clock, entropy, sealer)).unwrap();
         let acceptor = rekey::server::bind("127.0.0.1:0").await.unwrap();
         let address: SocketAddr = *acceptor.local_addr()[0].as_socket_addr().unwrap();
         let base = format!("http://{address}");

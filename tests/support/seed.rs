@@ -7,7 +7,7 @@ use rekey::{
         MethodKind,
         email::{self, Email},
         fido2::Fido2,
-        microsoft_authenticator::MicrosoftAuthenticator,
+        microsoft_authenticator::{MicrosoftAuthenticator, jws::DeviceKey},
         new_row,
         oath::HashFunction,
         password::{self, PasswordDigest},
@@ -129,6 +129,7 @@ pub async fn every_kind(app: &TestApp, user: &User) -> EveryKind {
             device_tag: Some("SoftwareTokenActivated".into()),
             phone_app_version: Some("6.8.15".into()),
             client_app_name: Some("microsoftAuthenticator".into()),
+            public_key: Some(DeviceKey::ed25519(&[7; 32])),
         };
         insert(tx, &user, MethodKind::MicrosoftAuthenticator, &ids.authenticator, &detail, false);
         let detail = SoftwareOath {

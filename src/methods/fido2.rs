@@ -104,6 +104,7 @@ fn answered(tx: &mut Tx<'_>, purpose: Purpose, client_data_json: &[u8]) -> Resul
 }
 
 /// Why an answer was refused, for whoever sent it.
+#[allow(clippy::wildcard_enum_match_arm, reason = "another crate's errors; most say nothing more to a caller")]
 const fn explain(error: &WebauthnError) -> &'static str {
     match error {
         WebauthnError::InvalidRPOrigin => {

@@ -8,7 +8,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import { chromium } from "playwright-core";
+import { startBrowser } from "./browser.mjs";
 import { startDemo } from "./demo.mjs";
 
 const run = promisify(execFile);
@@ -17,23 +17,7 @@ let context;
 
 before(async () => {
   demo = await startDemo();
-  // Browsers like to call home; only our own page's requests shall be seen.
-  context = await chromium.launchPersistentContext(join(demo.folder, "profile"), {
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    headless: true,
-    viewport: { width: 1280, height: 1000 },
-    args: [
-      "--headless",
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
-  context.setDefaultTimeout(30_000);
+  context = await startBrowser(demo);
 });
 
 after(async () => {

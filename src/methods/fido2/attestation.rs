@@ -52,14 +52,14 @@ pub(super) fn describe(
         Some(Value::Array(chain)) => chain.as_slice(),
         _ => &[],
     };
-    let certificates = chain.iter().filter_map(|certificate| match certificate {
-        Value::Bytes(der) => Some(HEXLOWER.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, der).as_ref())),
-        _ => None,
-    });
+    let thumbprint = |certificate: &Value| {
+        let Value::Bytes(der) = certificate else { return None };
+        Some(HEXLOWER.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, der).as_ref()))
+    };
     Some(Authenticator {
         model: well_known(&aa_guid).map_or_else(|| subject(credential), str::to_owned),
         aa_guid: aa_guid.to_string(),
-        thumbprints: certificates.collect(),
+        thumbprints: chain.iter().filter_map(thumbprint).collect(),
         is_attested: is_attested(party, credential, now),
     })
 }

@@ -135,13 +135,14 @@ pub fn creation_options(
 
 fn check_minutes(actor: &Actor, user: &User, minutes: Option<i64>) -> Result<i64> {
     let minutes = minutes.unwrap_or(DEFAULT_MINUTES);
-    let message = match minutes {
-        DEFAULT_MINUTES => return Ok(minutes),
-        _ if actor.is(user) => "Only administrators choose how long a registration may take; leave this out.",
-        DEFAULT_MINUTES..=LONGEST_MINUTES => return Ok(minutes),
-        _ => "A registration may take 5 to 43200 minutes.",
-    };
-    Err(Error::invalid("challengeTimeoutInMinutes", message))
+    let refused = |message| Err(Error::invalid("challengeTimeoutInMinutes", message));
+    if !(DEFAULT_MINUTES..=LONGEST_MINUTES).contains(&minutes) {
+        return refused("A registration may take 5 to 43200 minutes.");
+    }
+    if actor.is(user) && minutes != DEFAULT_MINUTES {
+        return refused("Only administrators choose how long a registration may take; leave this out.");
+    }
+    Ok(minutes)
 }
 
 /// Refuses what the tenant does not let this caller register for this user.

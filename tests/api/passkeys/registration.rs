@@ -216,6 +216,25 @@ async fn a_passkey_has_one_owner() {
 }
 
 #[tokio::test]
+async fn a_registration_is_finished_once() {
+    on_each_backend(async |app| {
+        add_user(&app, USER).await;
+        let credential = VirtualPasskey::at(&app.base).create(&options(&app, USER).await).await;
+        let mut all = JoinSet::new();
+        for _ in 0..16 {
+            let body = json!({"publicKeyCredential": credential});
+            all.spawn(Answer::of(app.request(Method::POST, &passkeys(USER)).json(&body)));
+        }
+        let mut statuses: Vec<_> = all.join_all().await.iter().map(|answer| answer.status.as_u16()).collect();
+        statuses.sort_unstable();
+        assert_eq!(statuses[0], 201);
+        assert!(statuses[1..].iter().all(|status| (400..500).contains(status)), "{statuses:?}");
+        assert_eq!(count(&app, USER).await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn ten_passkeys_and_no_more() {
     on_each_backend(async |app| {
         add_user(&app, USER).await;

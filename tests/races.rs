@@ -31,9 +31,11 @@ static ONE_RACE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 struct Race {
     name: &'static str,
     /// Makes ready what the round's own user shows, and returns the requests that all show it.
-    prepare: for<'a> fn(&'a World, User) -> Pin<Box<dyn Future<Output = Vec<RequestBuilder>> + Send + 'a>>,
+    prepare: for<'a> fn(&'a World, User) -> Requests<'a>,
     accepted: fn(&Answer) -> bool,
 }
+
+type Requests<'a> = Pin<Box<dyn Future<Output = Vec<RequestBuilder>> + Send + 'a>>;
 
 const RACES: &[Race] = &[
     Race {
@@ -251,7 +253,8 @@ async fn run(backend: Backend, replicas: usize) {
             assert_eq!(requests.len(), AT_ONCE);
             let answers = at_once(requests).await;
             let accepted = answers.iter().filter(|answer| (race.accepted)(answer)).count();
-            let texts = || answers.iter().map(|answer| format!("{} {}", answer.status, answer.text)).collect::<Vec<_>>();
+            let texts =
+                || answers.iter().map(|answer| format!("{} {}", answer.status, answer.text)).collect::<Vec<_>>();
             assert_eq!(accepted, 1, "{}, round {round}:\n{}", race.name, texts().join("\n"));
             // The others are told so, and nothing broke.
             let is_refusal = |answer: &&Answer| answer.status.is_client_error() || answer.json["status"] == "refused";

@@ -145,10 +145,10 @@ impl From<SignIn> for SignInView {
     fn from(SignIn { row, steps }: SignIn) -> Self {
         let refused = steps.iter().find(|step| !step.succeeded).and_then(|step| step.kind);
         let is_mfa = |step: &&Step| step.succeeded && step.kind.is_some_and(MethodKind::counts_as_mfa);
-        let mfa_detail = steps.iter().find(is_mfa).map(|step| MfaView {
-            auth_method: method_name(step.kind).into(),
-            auth_detail: step.label.clone(),
-        });
+        let mfa_detail = steps
+            .iter()
+            .find(is_mfa)
+            .map(|step| MfaView { auth_method: method_name(step.kind).into(), auth_detail: step.label.clone() });
         Self {
             id: row.sign_in_id.into_string(),
             created_date_time: row.created_at.to_iso(),

@@ -34,8 +34,7 @@ pub struct Result {
 
 impl Result {
     pub const SUCCESS: Self = Self { error_code: 0, failure_reason: None, wrong: None };
-    pub const WRONG_FIRST_FACTOR: Self =
-        Self::failure(50_126, "Invalid username or password or other first factor.");
+    pub const WRONG_FIRST_FACTOR: Self = Self::failure(50_126, "Invalid username or password or other first factor.");
     pub const WRONG_SECOND_FACTOR: Self =
         Self::failure(500_121, "Authentication failed during strong authentication request.");
     pub const REGISTRATION_REQUIRED: Self =

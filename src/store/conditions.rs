@@ -107,12 +107,8 @@ macro_rules! load_page {
         }
         // The first half alone bounds the walk through the index; the second settles rows of the same moment.
         rows = match ($query.ascending, $query.after.clone()) {
-            (true, Some(after)) => {
-                rows.filter($time.ge(after.at)).filter($time.gt(after.at).or($tie.gt(after.tie)))
-            }
-            (false, Some(after)) => {
-                rows.filter($time.le(after.at)).filter($time.lt(after.at).or($tie.lt(after.tie)))
-            }
+            (true, Some(after)) => rows.filter($time.ge(after.at)).filter($time.gt(after.at).or($tie.gt(after.tie))),
+            (false, Some(after)) => rows.filter($time.le(after.at)).filter($time.lt(after.at).or($tie.lt(after.tie))),
             (_, None) => rows,
         };
         rows = match $query.ascending {

@@ -122,8 +122,7 @@ mod tests {
             let after = Some(Position { at: Timestamp(1), tie: SignInId::new("1") });
             let mut plans = Vec::new();
             for (filter, index) in indexed {
-                for (ascending, after) in [(false, None), (true, None), (false, after.clone()), (true, after.clone())]
-                {
+                for (ascending, after) in [(false, None), (true, None), (false, after.clone()), (true, after.clone())] {
                     let query = SignInQuery { filter: filter.clone(), ascending, after, limit: 101 };
                     plans.push((plan::of(tx, |tx| list(tx, &TenantId::new("tenant"), &query)), index));
                 }

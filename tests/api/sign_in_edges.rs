@@ -213,8 +213,12 @@ async fn an_opt_out_excuses_from_what_the_tenant_demands() {
         let user = seed::user(&app, "adele").await;
         set_password(&app, USER, false).await;
         let until = rekey::clock::Clock::System.now().plus_minutes(60).to_iso();
-        require(&app, USER, json!({"mfaOptOut": {"isOptedOut": true, "reason": "New phone", "expirationDateTime": until}}))
-            .await;
+        require(
+            &app,
+            USER,
+            json!({"mfaOptOut": {"isOptedOut": true, "reason": "New phone", "expirationDateTime": until}}),
+        )
+        .await;
         let done = begin(&app, USER, PASSWORD).await.expect(201).json;
         assert_eq!(done["status"], "completed", "{done}");
         assert!(done["outcomeToken"].is_string());

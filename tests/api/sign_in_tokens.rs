@@ -34,7 +34,8 @@ async fn checked(app: &TestApp, token: &str) -> Value {
     let discovery = get(&format!("{}/{}/v2.0/.well-known/openid-configuration", app.base, app.tenant)).await;
     assert_eq!(read["iss"], discovery["issuer"]);
     let keys = get(discovery["jwks_uri"].as_str().unwrap()).await;
-    let key = keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == header["kid"]).expect("the key is there");
+    let key =
+        keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == header["kid"]).expect("the key is there");
     let coordinate = |name: &str| URL_SAFE_NO_PAD.decode(key[name].as_str().unwrap()).unwrap();
     // SEC 1 section 2.3.3: an uncompressed point.
     let point = [vec![4], coordinate("x"), coordinate("y")].concat();

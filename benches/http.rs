@@ -6,6 +6,7 @@
 //! `REKEY_BENCH_METHODS=10000,1000000` sets the sizes, `REKEY_BENCH_SECONDS` the length of each measurement and
 //! `REKEY_BENCH_CONNECTIONS` the connections; `TMPDIR` is where the databases are written.
 
+mod load;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
@@ -17,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use load::{Connection, setting};
 use rekey::{
     error::Result,
     id::{MethodId, TenantId, UserId, stable_guid},
@@ -32,19 +34,11 @@ use rekey::{
     },
 };
 use support::{Backend, TestApp};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
 
 /// Methods of each user.
 const METHODS_PER_USER: usize = 4;
 /// Users in one transaction of the seeding.
 const USERS_PER_WRITE: usize = 5_000;
-
-fn setting<T: std::str::FromStr>(name: &str, default: T) -> T {
-    std::env::var(name).ok().map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text}")))
-}
 
 fn user_id(number: usize) -> UserId {
     UserId::new(stable_guid(&format!("bench/{number}")))
@@ -91,50 +85,6 @@ async fn seed(app: &TestApp, users: usize) {
             .write(&app.tenant, move |tx| (first..last).try_for_each(|number| insert_user(tx, &tenant, number)));
         write.await.expect("the users are written");
     }
-}
-
-/// One keep-alive connection that asks, reads the whole answer and asks again.
-struct Connection {
-    stream: TcpStream,
-    buffer: Vec<u8>,
-}
-
-impl Connection {
-    async fn open(address: &str) -> Self {
-        let stream = TcpStream::connect(address).await.expect("the server listens");
-        stream.set_nodelay(true).expect("a socket option");
-        Self { stream, buffer: Vec::with_capacity(16 * 1024) }
-    }
-
-    /// The status of the answer.
-    async fn ask(&mut self, request: &[u8]) -> u16 {
-        self.stream.write_all(request).await.expect("the server reads");
-        self.buffer.clear();
-        let (status, length) = loop {
-            self.fill().await;
-            if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
-                let head = std::str::from_utf8(&self.buffer[..end]).expect("headers are ASCII").to_ascii_lowercase();
-                let status = head.get(9..12).and_then(|text| text.parse().ok()).expect("a status line");
-                let body = head.lines().find_map(|line| line.strip_prefix("content-length:"));
-                let body: usize = body.map_or(0, |text| text.trim().parse().expect("a length"));
-                assert!(!head.contains("transfer-encoding"), "answers announce their length");
-                break (status, end + 4 + body);
-            }
-        };
-        while self.buffer.len() < length {
-            self.fill().await;
-        }
-        status
-    }
-
-    async fn fill(&mut self) {
-        let read = self.stream.read_buf(&mut self.buffer).await.expect("the server answers");
-        assert!(read > 0, "the server closed the connection");
-    }
-}
-
-fn find(text: &[u8], what: &[u8]) -> Option<usize> {
-    text.windows(what.len()).position(|window| window == what)
 }
 
 /// What is asked, for the n-th request of all.

@@ -554,10 +554,10 @@ fn view(
     };
     let Some(user) = user else { return Ok(view) };
     match (session.status, session.completed_at) {
-        (SessionStatus::RegistrationRequired, _) => {
-            if opens_registration(methods::requirements::registration_proof(tx, user)?, state) {
-                view.registration_token = Some(issuer.for_registration(tx, user, session)?.expose_secret().into());
-            }
+        (SessionStatus::RegistrationRequired, _)
+            if opens_registration(methods::requirements::registration_proof(tx, user)?, state) =>
+        {
+            view.registration_token = Some(issuer.for_registration(tx, user, session)?.expose_secret().into());
         }
         (SessionStatus::Completed, Some(completed_at)) => {
             let outcome = Outcome { session, amr: state.amr(), completed_at };

@@ -31,9 +31,11 @@ static ONE_RACE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 struct Race {
     name: &'static str,
     /// Makes ready what the round's own user shows, and returns the requests that all show it.
-    prepare: for<'a> fn(&'a World, User) -> Pin<Box<dyn Future<Output = Vec<RequestBuilder>> + Send + 'a>>,
+    prepare: for<'a> fn(&'a World, User) -> Requests<'a>,
     accepted: fn(&Answer) -> bool,
 }
+
+type Requests<'a> = Pin<Box<dyn Future<Output = Vec<RequestBuilder>> + Send + 'a>>;
 
 const RACES: &[Race] = &[
     Race {

@@ -153,7 +153,7 @@ struct Case<'a> {
     user: String,
     /// The session that a reset is to end.
     session: Value,
-    registration_token: String,
+    registration_token: Option<String>,
     /// The method's id.
     id: String,
     token: Option<Token>,
@@ -167,8 +167,8 @@ impl<'a> Case<'a> {
     async fn new(app: &'a TestApp, name: &str, row: &Row) -> Self {
         let user = format!("{name}@contoso.example");
         add_member(app, &user).await;
-        let (session, registration_token, id) = (Value::Null, String::new(), String::new());
-        let mut case = Self { app, user, session, registration_token, id, token: None, codes: 0, code: None };
+        let (session, id) = (Value::Null, String::new());
+        let mut case = Self { app, user, session, registration_token: None, id, token: None, codes: 0, code: None };
         if let Some(prepare) = row.prepare {
             let answer = prepare(&mut case).await;
             assert!(answer.status.is_success(), "{}: {}", row.name, answer.text);
@@ -178,7 +178,8 @@ impl<'a> Case<'a> {
 
     /// Something that users do to themselves.
     async fn own(&self, method: Method, what: &str, body: Value) -> Answer {
-        as_user(self.app, &self.registration_token, method, &format!("{OWN}/{what}"), body).await
+        let token = self.registration_token.as_deref().expect("a registration was begun");
+        as_user(self.app, token, method, &format!("{OWN}/{what}"), body).await
     }
 
     async fn activate(&mut self, list: &str) -> Answer {
@@ -206,7 +207,7 @@ impl<'a> Case<'a> {
     async fn begin_registration(&mut self) {
         self.session = assert(self.app, &self.user).await;
         assert_eq!(self.session["status"], "registrationRequired", "{}", self.session);
-        self.registration_token = self.session["registrationToken"].as_str().unwrap().to_owned();
+        self.registration_token = self.session["registrationToken"].as_str().map(str::to_owned);
     }
 
     async fn take(&mut self, steps: &[Step], at: &str) {
@@ -228,10 +229,8 @@ impl<'a> Case<'a> {
             assert!([400, 401, 404, 409].contains(&status), "{at}, then {}: {status} {}", step.name, answer.text);
             self.check_reset(&format!("{at}, after {} was refused", step.name)).await;
         }
-        for token in [outcome.as_str(), Some(self.registration_token.as_str()).filter(|token| !token.is_empty())] {
-            if let Some(token) = token {
-                assert_eq!(read_own(self.app, token).await.status, 401, "{at}: a token lives on");
-            }
+        for token in [outcome.as_str(), self.registration_token.as_deref()].into_iter().flatten() {
+            assert_eq!(read_own(self.app, token).await.status, 401, "{at}: a token lives on");
         }
         // The way back in is open, and it is the only one.
         let session = assert(self.app, &self.user).await;

@@ -25,6 +25,7 @@ mod requirements;
 mod reset;
 mod roles;
 mod sign_in;
+#[allow(dead_code, reason = "every test uses its own part")]
 mod sign_in_fixtures;
 mod software_oath;
 mod tokens;

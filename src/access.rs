@@ -431,6 +431,19 @@ fn may_on_own(tx: &mut Tx<'_>, user: &User, scope: &Scope, action: Action) -> Re
     Ok(may)
 }
 
+const ONLY_REGISTERS: &str = "A registration token registers the user's own methods and does nothing else.";
+
+/// For the little that every caller of a tenant may do: all but whoever is only registering.
+pub fn authorize_anybody(tx: &mut Tx<'_>, caller: &Caller) -> Result<Actor> {
+    let actor = identify(tx, caller)?;
+    match &actor.powers {
+        Powers::User { scope: Scope::Registration { .. }, .. } => {
+            Err(Error::Denied { area: Area::Directory, inner: "scopeTooNarrow", message: ONLY_REGISTERS.into() })
+        }
+        Powers::User { .. } | Powers::Application { .. } | Powers::Operator => Ok(actor),
+    }
+}
+
 /// The one gate: every rule passes here before it reads or changes anything. `target` is the user acted on.
 pub fn authorize(tx: &mut Tx<'_>, caller: &Caller, action: Action, target: Option<&User>) -> Result<Actor> {
     let actor = identify(tx, caller)?;
@@ -469,9 +482,7 @@ pub fn allow(tx: &mut Tx<'_>, actor: &Actor, action: Action, target: Option<&Use
                     Scope::Own { mfa: false } => {
                         "This sign-in was completed without multifactor authentication; sign in with a second factor."
                     }
-                    Scope::Registration { .. } => {
-                        "A registration token registers the user's own methods and does nothing else."
-                    }
+                    Scope::Registration { .. } => ONLY_REGISTERS,
                     Scope::Own { mfa: true } | Scope::Roles => "A sign-in lets users manage their own methods only.",
                 };
                 return denied("scopeTooNarrow", message.into());

@@ -12,6 +12,7 @@ use crate::{
     audit::{self, Activity, Entry, Target},
     error::{Error, Result},
     idempotency,
+    messages::Sending,
     methods::password::PasswordCheck,
     sign_in::{self, FirstFactor, SessionView, SignInRequest},
     store::{Store, Tx, users},
@@ -25,6 +26,7 @@ use crate::{
 pub struct App {
     pub store: Store,
     pub issuer: Issuer,
+    pub sending: Arc<Sending>,
     tokens: Arc<VerifiedTokens>,
     /// One turn per core: a password hash fills a core and 19 MiB.
     hashing: Arc<Semaphore>,
@@ -52,7 +54,13 @@ impl App {
     pub fn new(store: Store, public_url: &str) -> Self {
         let issuer = Issuer { public_url: public_url.trim_end_matches('/').to_owned() };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { store, issuer, tokens: Arc::default(), hashing: Arc::new(Semaphore::new(cores)) }
+        let hashing = Arc::new(Semaphore::new(cores));
+        Self { store, issuer, sending: Arc::default(), tokens: Arc::default(), hashing }
+    }
+
+    /// The same, able to send. Whoever delivers must have a sender for each of these channels.
+    pub fn with_sending(self, sending: Sending) -> Self {
+        Self { sending: Arc::new(sending), ..self }
     }
 
     /// Turns an access token into its claims.

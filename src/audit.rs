@@ -46,6 +46,8 @@ activities! {
     RESET_MFA = ("Admin reset multifactor authentication", USERS, METHODS, "Delete");
     REGISTER_METHOD = ("Admin registered security info", USERS, METHODS, "Add");
     UPDATE_METHOD = ("Admin updated security info", USERS, METHODS, "Update");
+    SEND_VERIFICATION = ("Admin sent verification code", USERS, METHODS, "Update");
+    VERIFY_METHOD = ("Admin verified security info", USERS, METHODS, "Update");
     DELETE_METHOD = ("Admin deleted security info", USERS, METHODS, "Delete");
     COMPLETE_REGISTRATION = ("User registered all required security info", USERS, METHODS, "Update");
     CHANGE_DEFAULT_METHOD = ("Admin changed default security info", USERS, METHODS, "Update");

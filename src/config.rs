@@ -31,6 +31,14 @@ impl FromStr for DatabaseUrl {
 }
 
 impl DatabaseUrl {
+    /// Where the demo writes the messages that it does not send.
+    pub fn default_outbox_file(&self) -> PathBuf {
+        match self {
+            Self::Sqlite(path) => path.with_extension("outbox.jsonl"),
+            Self::Postgres(_) => PathBuf::from("rekey.outbox.jsonl"),
+        }
+    }
+
     /// Where the sealing key lives unless told otherwise: beside the SQLite file, or in the working directory.
     pub fn default_key_file(&self) -> PathBuf {
         match self {

@@ -35,6 +35,14 @@ macro_rules! ids {
             }
         }
 
+        impl std::str::FromStr for $name {
+            type Err = ();
+
+            fn from_str(text: &str) -> Result<Self, ()> {
+                Self::parse(text).ok_or(())
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
@@ -58,6 +66,8 @@ ids! {
     AuditEventId,
     /// One attempt of a user to sign in.
     SessionId,
+    /// One row of the sign-in log.
+    SignInId,
     /// One question that waits for its answer.
     ChallengeId,
     /// One thing that was begun for a user and may take its time.

@@ -30,6 +30,8 @@ pub mod tenants;
 pub mod throttle;
 pub mod tokens;
 pub mod worker;
+// Sending what the rules have put into the outbox.
+pub mod delivery;
 // Floor 3: HTTP.
 pub mod api;
 // Above all.

@@ -10,8 +10,34 @@ use crate::{
     store::{
         Tx,
         messages::{self, Channel, MessageRow},
+        users::User,
     },
 };
+
+pub mod limits;
+
+/// What this server can send, and how much of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sending {
+    /// The channels that have a sender.
+    pub channels: Vec<Channel>,
+    /// Messages to people that one tenant may send in a day (UTC).
+    pub tenant_per_day: i32,
+}
+
+impl Default for Sending {
+    /// No sender.
+    fn default() -> Self {
+        Self { channels: vec![], tenant_per_day: limits::TENANT_PER_DAY }
+    }
+}
+
+impl Sending {
+    /// Whether there is a sender for the channel.
+    pub fn can(&self, channel: Channel) -> bool {
+        self.channels.contains(&channel)
+    }
+}
 
 /// One message.
 #[derive(Clone, Serialize, Deserialize)]
@@ -48,4 +74,18 @@ pub fn enqueue(tx: &mut Tx<'_>, tenant: &TenantId, message: &Message) -> Result<
         expires_at: message.expires_at,
     };
     messages::insert(tx, &row)
+}
+
+/// Sends a message to a user, as far as there is a sender and the limits allow.
+pub fn send(tx: &mut Tx<'_>, sending: &Sending, user: &User, message: &Message) -> Result<()> {
+    if !sending.can(message.channel) {
+        let message = format!(
+            "This server has no sender for {0}: its operator must configure one (rekey serve --help names the options \
+             for {0}). Nothing was sent.",
+            message.channel
+        );
+        return Err(Error::Conflict { code: "senderNotConfigured", message });
+    }
+    limits::count(tx, sending, user, message)?;
+    enqueue(tx, &user.tenant_id, message)
 }

@@ -12,6 +12,7 @@ use poem::{
     middleware::{AddData, CatchPanic},
     web::Data,
 };
+use prometheus::{IntCounterVec, core::Collector};
 
 use crate::{
     api::{
@@ -29,6 +30,8 @@ use crate::{
 pub struct Options {
     /// An address of its own for `/metrics`, as `host:port`; otherwise `/metrics` stands on the main address.
     pub metrics_listen: Option<String>,
+    /// What else is counted in this process.
+    pub counters: Vec<IntCounterVec>,
 }
 
 /// Without it browsers ask for /favicon.ico, which is not there.
@@ -100,7 +103,9 @@ pub async fn serve(
     options: Options,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let metrics = Metrics::new(app.store.collectors()).map_err(io::Error::other)?;
+    let counters = options.counters.iter().map(|counter| Box::new(counter.clone()) as Box<dyn Collector>);
+    let metrics = Metrics::new(app.store.collectors().into_iter().chain(counters).collect());
+    let metrics = metrics.map_err(io::Error::other)?;
     let endpoint = endpoint(&app, &options, &metrics).map_err(io::Error::other)?;
     let serving = connections::serve(acceptor, endpoint, Some(metrics.connections.clone()), stop);
     let Some(address) = &options.metrics_listen else { return serving.await };

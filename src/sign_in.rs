@@ -46,6 +46,17 @@ pub enum FirstFactor {
     Passkey,
 }
 
+impl FirstFactor {
+    fn kind(&self) -> Option<MethodKind> {
+        match self {
+            Self::Password(_) => Some(MethodKind::Password),
+            Self::TemporaryAccessPass(_) => Some(MethodKind::TemporaryAccessPass),
+            Self::Passkey => Some(MethodKind::Fido2),
+            Self::Asserted => None,
+        }
+    }
+}
+
 /// Who wants to sign in.
 #[derive(Clone)]
 pub struct SignInRequest {
@@ -69,6 +80,12 @@ pub struct State {
 pub struct Proof {
     pub factor: Factor,
     pub method_id: Option<MethodId>,
+    /// None when the application vouched for the user.
+    #[serde(default)]
+    pub kind: Option<MethodKind>,
+    /// What the user recognizes the method by; masked.
+    #[serde(default)]
+    pub label: Option<String>,
     /// RFC 8176 words.
     pub amr: Vec<String>,
     pub at: Timestamp,
@@ -84,6 +101,23 @@ pub enum Factor {
     Possession,
     /// A passkey with user verification, or a temporary access pass: both factors at once.
     Both,
+}
+
+impl Proof {
+    pub fn new(at: Timestamp, factor: Factor, amr: &[&str]) -> Self {
+        let amr = amr.iter().map(|word| (*word).to_owned()).collect();
+        Self { factor, method_id: None, kind: None, label: None, amr, at }
+    }
+
+    pub fn by_password(at: Timestamp) -> Self {
+        let (method_id, kind) = (Some(MethodId::new(password::ID)), Some(MethodKind::Password));
+        Self { method_id, kind, ..Self::new(at, Factor::Password, &["pwd"]) }
+    }
+
+    fn by(at: Timestamp, factor: Factor, method: &Method, amr: &[&str]) -> Self {
+        let (method_id, kind, label) = (Some(method.id()), Some(method.kind()), Some(method.label()));
+        Self { method_id, kind, label, ..Self::new(at, factor, amr) }
+    }
 }
 
 impl State {
@@ -195,7 +229,7 @@ pub fn begin(
     let subject = subject(user.as_ref(), &request.user);
     let attempt = Attempt { tenant: &caller.tenant, subject: &subject, user: user.as_ref() };
     let shown = match &request.first_factor {
-        FirstFactor::Asserted => Some(Some(simple_proof(tx, Factor::Asserted, None, &[]))),
+        FirstFactor::Asserted => Some(Some(Proof::new(tx.now(), Factor::Asserted, &[]))),
         FirstFactor::Passkey => Some(None),
         FirstFactor::Password(_) => by_password(tx, &attempt, check)?.map(Some),
         FirstFactor::TemporaryAccessPass(code) => by_pass(tx, &attempt, code)?.map(Some),
@@ -224,7 +258,8 @@ pub fn begin(
     }
     sessions::insert(tx, &session)?;
     if is_refused {
-        log::record(tx, &actor, known.as_ref(), &session, &state, log::Result::WRONG_FIRST_FACTOR)?;
+        let wrong = log::Result::WRONG_FIRST_FACTOR.by_kind(request.first_factor.kind());
+        log::record(tx, &actor, known.as_ref(), &session, &state, wrong)?;
         return view(tx, issuer, None, &session, &state);
     }
     settle(tx, &actor, known.as_ref(), &mut session, &state)?;
@@ -254,10 +289,6 @@ struct Attempt<'a> {
     user: Option<&'a User>,
 }
 
-fn simple_proof(tx: &Tx<'_>, factor: Factor, method_id: Option<MethodId>, amr: &[&str]) -> Proof {
-    Proof { factor, method_id, amr: amr.iter().map(|word| (*word).to_owned()).collect(), at: tx.now() }
-}
-
 fn by_password(tx: &mut Tx<'_>, attempt: &Attempt<'_>, check: &PasswordCheck) -> Result<Option<Proof>> {
     throttle::check(tx, attempt.tenant, attempt.subject, GuessKind::Password)?;
     let matches = match attempt.user {
@@ -269,7 +300,7 @@ fn by_password(tx: &mut Tx<'_>, attempt: &Attempt<'_>, check: &PasswordCheck) ->
         return Ok(None);
     }
     throttle::succeeded(tx, attempt.tenant, attempt.subject, GuessKind::Password)?;
-    Ok(Some(simple_proof(tx, Factor::Password, Some(MethodId::new(password::ID)), &["pwd"])))
+    Ok(Some(Proof::by_password(tx.now())))
 }
 
 fn by_pass(tx: &mut Tx<'_>, attempt: &Attempt<'_>, code: &SecretString) -> Result<Option<Proof>> {
@@ -281,7 +312,7 @@ fn by_pass(tx: &mut Tx<'_>, attempt: &Attempt<'_>, code: &SecretString) -> Resul
         && methods::temporary_access_pass::verify(tx, pass, code.expose_secret())? == Verdict::Proven
     {
         throttle::succeeded(tx, attempt.tenant, attempt.subject, GuessKind::TemporaryAccessPass)?;
-        return Ok(Some(simple_proof(tx, Factor::Both, Some(method.id()), proof::amr(&method))));
+        return Ok(Some(Proof::by(tx.now(), Factor::Both, &method, proof::amr(&method))));
     }
     throttle::failed(tx, attempt.tenant, attempt.subject, GuessKind::TemporaryAccessPass)?;
     Ok(None)
@@ -323,7 +354,13 @@ pub fn get(tx: &mut Tx<'_>, issuer: &Issuer, caller: &Caller, id: &str) -> Resul
 
 /// Asks the user for a method: sends a code or a push, or returns WebAuthn's request options. Without a method it
 /// asks for any passkey.
-pub fn challenge(tx: &mut Tx<'_>, caller: &Caller, id: &str, method: Option<&str>) -> Result<Prompt> {
+pub fn challenge(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    id: &str,
+    method: Option<&str>,
+    via: methods::sent_code::Via<'_>,
+) -> Result<Prompt> {
     let Open { session, state, user, .. } = open(tx, caller, id)?;
     check_waits(&session)?;
     let Some(method) = method else { return methods::fido2::challenge(tx, user.as_ref(), &session.session_id) };
@@ -332,7 +369,7 @@ pub fn challenge(tx: &mut Tx<'_>, caller: &Caller, id: &str, method: Option<&str
     if let Some(kind) = proof::guess_kind(method.kind()) {
         throttle::check(tx, &session.tenant_id, user.user_id.as_str(), kind)?;
     }
-    proof::challenge(tx, &user, &method, &session.session_id)
+    proof::challenge(tx, &user, &method, &session.session_id, via)
 }
 
 /// Checks a proof, and moves the session on.
@@ -358,19 +395,22 @@ pub fn verify(
     if let Some(kind) = kind {
         throttle::check(tx, &session.tenant_id, user.user_id.as_str(), kind)?;
     }
-    match proof::verify(tx, &user, &method, &session.session_id, evidence)? {
+    let verdict = proof::verify(tx, &user, &method, &session.session_id, evidence)?;
+    match verdict {
         Verdict::Refused(message) => {
             if let Some(kind) = kind {
                 throttle::failed(tx, &session.tenant_id, user.user_id.as_str(), kind)?;
             }
-            log::record(tx, &actor, Some(&user), &session, &state, log::Result::WRONG_SECOND_FACTOR)?;
+            let wrong = log::Result::WRONG_SECOND_FACTOR.by(&method);
+            log::record(tx, &actor, Some(&user), &session, &state, wrong)?;
             Ok(Verified::Refused { message: message.into() })
         }
-        Verdict::Proven => {
+        Verdict::Proven | Verdict::ProvenByCall => {
             if let Some(kind) = kind {
                 throttle::succeeded(tx, &session.tenant_id, user.user_id.as_str(), kind)?;
             }
-            prove(tx, &actor, &user, &mut session, &mut state, &method)?;
+            let amr = if verdict == Verdict::ProvenByCall { &["tel"] } else { proof::amr(&method) };
+            prove_with(tx, &actor, &user, &mut session, &mut state, &method, amr)?;
             view(tx, issuer, Some(&user), &session, &state).map(Verified::Session)
         }
     }
@@ -385,6 +425,18 @@ pub fn prove(
     state: &mut State,
     method: &Method,
 ) -> Result<()> {
+    prove_with(tx, actor, user, session, state, method, proof::amr(method))
+}
+
+fn prove_with(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    user: &User,
+    session: &mut SessionRow,
+    state: &mut State,
+    method: &Method,
+    amr: &[&str],
+) -> Result<()> {
     let factor = match method.kind() {
         MethodKind::Fido2 | MethodKind::TemporaryAccessPass => Factor::Both,
         MethodKind::Password
@@ -394,7 +446,7 @@ pub fn prove(
         | MethodKind::SoftwareOath
         | MethodKind::HardwareOath => Factor::Possession,
     };
-    state.proofs.push(simple_proof(tx, factor, Some(method.id()), proof::amr(method)));
+    state.proofs.push(Proof::by(tx.now(), factor, method, amr));
     settle(tx, actor, Some(user), session, state)
 }
 

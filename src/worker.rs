@@ -1,14 +1,16 @@
 //! Clean-up that no request waits for: answers of idempotency keys after 24 hours, registrations that nobody finished,
-//! failures that are long ago.
+//! failures that are long ago, the sign-in log after 30 days.
 //!
-//! Expired rows are invisible already, so it does not matter when, how often, or on how many replicas this runs.
+//! Nobody waits for expired rows to go, so it does not matter when, how often, or on how many replicas this runs.
 
 use std::time::Duration;
 
 use crate::{
     error::Result,
     id::TenantId,
-    store::{Store, challenges, guesses, idempotency, methods, operations, sessions},
+    messages::limits,
+    sign_in::log,
+    store::{Store, challenges, guesses, idempotency, messages, methods, operations, sessions},
     throttle,
 };
 
@@ -29,6 +31,9 @@ pub struct Removed {
     pub challenges: usize,
     pub failures: usize,
     pub operations: usize,
+    pub sign_ins: usize,
+    pub messages: usize,
+    pub send_counts: usize,
 }
 
 /// One round.
@@ -44,6 +49,9 @@ pub async fn run_once(store: &Store) -> Result<Removed> {
             // Whoever was stopped for good stays so until an administrator helps.
             failures: guesses::purge(tx, tx.now().plus_minutes(-FAILURES_MINUTES), throttle::HARD_STOP)?,
             operations: operations::purge(tx, tx.now().plus_minutes(-OPERATION_MINUTES))?,
+            sign_ins: log::purge(tx)?,
+            messages: messages::purge_expired(tx)?,
+            send_counts: limits::purge(tx)?,
         })
     };
     store.write(&nobody, clean).await

@@ -74,7 +74,7 @@ CREATE TABLE messages (
     expires_at BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, message_id)
 );
-CREATE INDEX messages_due ON messages (next_attempt_at);
+CREATE INDEX messages_due ON messages (channel, next_attempt_at);
 
 -- How many messages went to one number or address, to one user and out of one tenant, in one window of time.
 CREATE TABLE send_counts (
@@ -122,5 +122,8 @@ CREATE INDEX sign_ins_by_time ON sign_ins (tenant_id, created_at, sign_in_id);
 CREATE INDEX sign_ins_by_user ON sign_ins (tenant_id, user_id, created_at, sign_in_id);
 CREATE INDEX sign_ins_by_name ON sign_ins (tenant_id, lower(user_principal_name), created_at, sign_in_id);
 CREATE INDEX sign_ins_by_application ON sign_ins (tenant_id, application_id, created_at, sign_in_id);
+CREATE INDEX sign_ins_by_application_name ON sign_ins (tenant_id, application_display_name, created_at, sign_in_id);
+CREATE INDEX sign_ins_by_address ON sign_ins (tenant_id, ip_address, created_at, sign_in_id);
 CREATE INDEX sign_ins_by_error ON sign_ins (tenant_id, error_code, created_at, sign_in_id);
 CREATE INDEX sign_ins_by_correlation ON sign_ins (tenant_id, correlation_id, created_at, sign_in_id);
+CREATE INDEX sign_ins_by_age ON sign_ins (created_at);

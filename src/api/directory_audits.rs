@@ -12,8 +12,8 @@ use super::{
     intake::RequestInfo,
     odata::{
         Page, Paging,
-        bind::{self, Property, Value},
-        refuse_other_options,
+        bind::{Property, Value, guid},
+        log, refuse_other_options,
     },
     problem::Problem,
 };
@@ -23,15 +23,9 @@ use crate::{
         Detail, ModifiedProperty,
         query::{self, Recorded},
     },
-    clock::Timestamp,
-    error::{Error, Result},
-    id::AuditEventId,
     store::{
-        audit::{
-            InitiatorKind,
-            list::{AuditField, AuditQuery, Position},
-        },
-        filter::Operator::{self, Eq, Ge, Gt, Le, Lt, StartsWith},
+        audit::{InitiatorKind, list::AuditField},
+        filter::Operator::{Eq, Ge, Gt, Le, Lt, StartsWith},
     },
 };
 
@@ -39,42 +33,29 @@ pub struct DirectoryAuditsApi(pub App);
 
 /// What the list can be filtered by. An event has one target, so `any` is about that one.
 const FILTERABLE: &[Property<AuditField>] = &[
-    text("id", &[Eq], |value| AuditField::Id(guid(value))),
-    text("activityDisplayName", &[Eq, StartsWith], AuditField::ActivityDisplayName),
+    Property::text("id", &[Eq], |value| AuditField::Id(guid(value))),
+    Property::text("activityDisplayName", &[Eq, StartsWith], AuditField::ActivityDisplayName),
     Property {
         path: "activityDateTime",
         operators: &[Eq, Ge, Gt, Le, Lt],
         value: Value::DateTime(AuditField::ActivityDateTime),
     },
-    text("category", &[Eq], AuditField::Category),
-    text("loggedByService", &[Eq], AuditField::LoggedByService),
-    text("correlationId", &[Eq], AuditField::CorrelationId),
-    text("result", &[Eq], AuditField::Result),
-    text("initiatedBy/user/id", &[Eq], |value| AuditField::InitiatorId(InitiatorKind::User, guid(value))),
-    text("initiatedBy/user/displayName", &[Eq, StartsWith], |value| {
+    Property::text("category", &[Eq], AuditField::Category),
+    Property::text("loggedByService", &[Eq], AuditField::LoggedByService),
+    Property::text("correlationId", &[Eq], AuditField::CorrelationId),
+    Property::text("result", &[Eq], AuditField::Result),
+    Property::text("initiatedBy/user/id", &[Eq], |value| AuditField::InitiatorId(InitiatorKind::User, guid(value))),
+    Property::text("initiatedBy/user/displayName", &[Eq, StartsWith], |value| {
         AuditField::InitiatorDisplayName(InitiatorKind::User, value)
     }),
-    text("initiatedBy/user/userPrincipalName", &[Eq, StartsWith], AuditField::InitiatorPrincipalName),
-    text("initiatedBy/app/appId", &[Eq], |value| AuditField::InitiatorId(InitiatorKind::App, guid(value))),
-    text("initiatedBy/app/displayName", &[Eq, StartsWith], |value| {
+    Property::text("initiatedBy/user/userPrincipalName", &[Eq, StartsWith], AuditField::InitiatorPrincipalName),
+    Property::text("initiatedBy/app/appId", &[Eq], |value| AuditField::InitiatorId(InitiatorKind::App, guid(value))),
+    Property::text("initiatedBy/app/displayName", &[Eq, StartsWith], |value| {
         AuditField::InitiatorDisplayName(InitiatorKind::App, value)
     }),
-    text("targetResources/any(t:t/id)", &[Eq], |value| AuditField::TargetId(guid(value))),
-    text("targetResources/any(t:t/displayName)", &[Eq, StartsWith], AuditField::TargetDisplayName),
+    Property::text("targetResources/any(t:t/id)", &[Eq], |value| AuditField::TargetId(guid(value))),
+    Property::text("targetResources/any(t:t/displayName)", &[Eq, StartsWith], AuditField::TargetDisplayName),
 ];
-
-/// GUIDs in any case mean the same; other ids are left alone.
-fn guid(value: String) -> String {
-    AuditEventId::parse(&value).map_or(value, AuditEventId::into_string)
-}
-
-const fn text(
-    path: &'static str,
-    operators: &'static [Operator],
-    field: fn(String) -> AuditField,
-) -> Property<AuditField> {
-    Property { path, operators, value: Value::Text(field) }
-}
 
 /// Who did it: a user.
 #[derive(Debug, Object)]
@@ -224,25 +205,6 @@ impl From<Recorded> for DirectoryAuditView {
     }
 }
 
-/// Reads `$orderby`; true for ascending, which is OData's own default for a property without a direction.
-fn is_ascending(order_by: &str) -> Result<bool> {
-    match *order_by.split_whitespace().collect::<Vec<_>>() {
-        ["activityDateTime"] | ["activityDateTime", "asc"] => Ok(true),
-        ["activityDateTime", "desc"] => Ok(false),
-        _ => Err(Error::invalid("$orderby", "$orderby is 'activityDateTime asc' or 'activityDateTime desc'.")),
-    }
-}
-
-/// `micros.sequence`, as a page's last event puts it into the next link.
-fn position(key: &str) -> Result<Position> {
-    let parts = key.split_once('.').and_then(|(micros, sequence)| {
-        Some(Position { activity_at: Timestamp::from_micros(micros.parse().ok()?), sequence: sequence.parse().ok()? })
-    });
-    parts.ok_or_else(|| {
-        Error::invalid("$skiptoken", "$skiptoken is not one of ours; follow @odata.nextLink as it stands.")
-    })
-}
-
 fn example_filter() -> Option<String> {
     Some("activityDisplayName eq 'Admin reset multifactor authentication'".into())
 }
@@ -287,15 +249,10 @@ impl DirectoryAuditsApi {
     ) -> Result<Json<Page<DirectoryAuditView>>, Problem> {
         refuse_other_options(&info, &["$filter", "$orderby", "$top", "$skiptoken"])?;
         let paging = Paging::new(top.0, skip_token.0)?;
-        let query = AuditQuery {
-            filter: filter.0.map(|text| bind::read(&text, FILTERABLE)).transpose()?,
-            ascending: order_by.0.as_deref().map(is_ascending).transpose()?.unwrap_or(false),
-            after: paging.after.as_deref().map(position).transpose()?,
-            limit: paging.limit(),
-        };
+        let query = log::query(filter.as_deref(), order_by.as_deref(), &paging, "activityDateTime", FILTERABLE)?;
         let mut events = self.0.read(guard.0, move |tx, caller| query::list(tx, caller, &query)).await?;
         let next_link = paging.next_link(&self.0, &info, &mut events, |Recorded { event, .. }| {
-            format!("{}.{}", event.activity_at.micros(), event.sequence)
+            log::key(event.activity_at, event.sequence)
         });
         let context = self.0.context(&info, "auditLogs/directoryAudits");
         Ok(Json(Page { context, next_link, value: events.into_iter().map(Into::into).collect() }))

@@ -11,7 +11,7 @@ use super::{
     Tag, examples,
     guard::Guard,
     intake::RequestInfo,
-    methods::{created, delete, entity, page},
+    methods::{created, delete, entity, page, status},
     odata::{Created, Entity, NoContent, Page, not_null, refuse_other_options},
     problem::Problem,
     strict_json::text,
@@ -34,6 +34,11 @@ const COLLECTION: &str = "emailMethods";
 pub struct EmailView {
     id: String,
     email_address: String,
+    /// `pending` while an address that users added themselves is not verified (ten minutes, then it ends); else
+    /// `activated`.
+    status: String,
+    /// Whether a code that was sent to this address was typed in.
+    is_verified: bool,
     created_date_time: String,
 }
 
@@ -42,6 +47,8 @@ impl From<EmailEntry> for EmailView {
         Self {
             id: email.id.into_string(),
             email_address: email.email_address,
+            status: status(email.is_complete).into(),
+            is_verified: email.is_verified,
             created_date_time: email.created_date_time.to_iso(),
         }
     }
@@ -101,7 +108,8 @@ impl EmailApi {
 
     /// Add an e-mail address to a user
     ///
-    /// One per user. Needs the permission `UserAuthMethod-Email.ReadWrite.All` or
+    /// One per user. What an administrator adds can be used at once; what users add themselves is `pending` until it is
+    /// verified: `sendVerification`, then `verify`. Needs the permission `UserAuthMethod-Email.ReadWrite.All` or
     /// `UserAuthenticationMethod.ReadWrite.All`, or the role Authentication Administrator (Privileged Authentication
     /// Administrator for administrators).
     #[oai(path = "/v1.0/users/:user/authentication/emailMethods", method = "post", operation_id = "createEmailMethod")]

@@ -126,6 +126,11 @@ pub fn hardware_oath_csv() -> String {
     )
 }
 
+/// A sign-in of the example user's that failed.
+pub fn sign_in() -> String {
+    demo::id("signIn")
+}
+
 pub fn audit_event() -> String {
     demo::id("audit event")
 }

@@ -111,6 +111,11 @@ pub async fn delete(app: &App, guard: Guard, kind: MethodKind, user: String, id:
     Ok(NoContent::Done)
 }
 
+/// How far the registration of a method is.
+pub const fn status(is_complete: bool) -> &'static str {
+    if is_complete { "activated" } else { "pending" }
+}
+
 pub struct MethodsApi(pub App);
 
 #[OpenApi(tag = "Tag::Methods")]

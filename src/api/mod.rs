@@ -31,6 +31,7 @@ mod requirements;
 mod reset;
 mod role_management;
 mod sign_in_sessions;
+mod sign_ins;
 mod software_oath;
 mod temporary_access_pass;
 mod tokens;
@@ -38,6 +39,7 @@ mod unlock;
 mod user_bodies;
 mod user_view;
 mod users;
+mod verification;
 
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService, Tags};
 use serde_json::Value;
@@ -73,7 +75,7 @@ enum Tag {
     Organization,
     /// What applies to the whole tenant.
     Policies,
-    /// Who did what to whom, from where.
+    /// Who did what to whom, from where; and who signed in.
     #[oai(rename = "Audit logs")]
     Audit,
     /// Who has registered what.
@@ -106,6 +108,7 @@ fn all(app: &App) -> impl OpenApi + use<> {
             password::PasswordApi(app()),
             phone::PhoneApi(app()),
             email::EmailApi(app()),
+            verification::VerificationApi(app()),
             microsoft_authenticator::MicrosoftAuthenticatorApi(app()),
             software_oath::SoftwareOathApi(app()),
             fido2::Fido2Api(app()),
@@ -119,8 +122,8 @@ fn all(app: &App) -> impl OpenApi + use<> {
         (users::UsersApi(app()), deleted_items::DeletedItemsApi(app()), role_management::RoleManagementApi(app())),
         organization::OrganizationApi(app()),
         (policies::PoliciesApi(app()), authentication_methods_policy::AuthenticationMethodsPolicyApi(app())),
-        directory_audits::DirectoryAuditsApi(app()),
         reports::ReportsApi(app()),
+        (directory_audits::DirectoryAuditsApi(app()), sign_ins::SignInsApi(app())),
         tokens::TokensApi(app()),
     )
 }

@@ -11,7 +11,7 @@ use super::{
     Tag, examples,
     guard::Guard,
     intake::RequestInfo,
-    methods::{created, delete, entity, page},
+    methods::{created, delete, entity, page, status},
     odata::{Created, Entity, NoContent, Page, not_null, refuse_other_options},
     problem::Problem,
     strict_json::text,
@@ -68,6 +68,10 @@ pub struct PhoneView {
     phone_type: PhoneTypeName,
     /// Whether the user can sign in with the number alone: `notSupported`, `notEnabled` or `ready`.
     sms_sign_in_state: String,
+    /// `pending` while a phone that users added themselves is not verified (ten minutes, then it ends); else `activated`.
+    status: String,
+    /// Whether a code that was sent to this number was typed in.
+    is_verified: bool,
     created_date_time: String,
 }
 
@@ -78,6 +82,8 @@ impl From<PhoneEntry> for PhoneView {
             phone_number: phone.phone_number,
             phone_type: phone.phone_type.into(),
             sms_sign_in_state: phone.sms_sign_in_state.as_str().into(),
+            status: status(phone.is_complete).into(),
+            is_verified: phone.is_verified,
             created_date_time: phone.created_date_time.to_iso(),
         }
     }
@@ -159,7 +165,8 @@ impl PhoneApi {
 
     /// Add a phone to a user
     ///
-    /// One of each type; an `alternateMobile` needs a `mobile` beside it. Needs the permission
+    /// One of each type; an `alternateMobile` needs a `mobile` beside it. What an administrator adds can be used at once;
+    /// what users add themselves is `pending` until it is verified: `sendVerification`, then `verify`. Needs the permission
     /// `UserAuthMethod-Phone.ReadWrite.All` or `UserAuthenticationMethod.ReadWrite.All`, or the role Authentication
     /// Administrator (Privileged Authentication Administrator for administrators).
     #[oai(path = "/v1.0/users/:user/authentication/phoneMethods", method = "post", operation_id = "createPhoneMethod")]

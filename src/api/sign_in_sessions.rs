@@ -16,6 +16,7 @@ use super::{
     odata::{Entity, refuse_other_options},
     problem::Problem,
     strict_json::text,
+    verification::PhoneChannel,
 };
 use crate::{
     app::{App, Attempt},
@@ -25,6 +26,7 @@ use crate::{
     methods::{
         preferences::UsableMethod,
         proof::{Evidence, Prompt},
+        sent_code::Via,
     },
     sign_in::{self, FirstFactor, SessionView, SignInRequest},
 };
@@ -169,11 +171,13 @@ struct ChallengeBody {
     /// One of the session's `methods`. Without it any passkey of the user is asked for.
     #[oai(validator(max_length = 1024), deserialize_with = "text")]
     method_id: Option<String>,
+    /// How a phone gets its code. Default: sms where the phone takes it and the policy allows it, else voice.
+    channel: Option<PhoneChannel>,
 }
 
 impl Example for ChallengeBody {
     fn example() -> Self {
-        Self { method_id: Some(examples::software_oath()) }
+        Self { method_id: Some(examples::software_oath()), channel: None }
     }
 }
 
@@ -309,7 +313,7 @@ impl SignInSessionsApi {
     ) -> Result<Opened, Problem> {
         refuse_other_options(&info, &[])?;
         let session = self.0.begin_sign_in(guard.0, body.0.try_into()?).await?;
-        let location = self.0.url(&info, &format!("signInSessions/{}", session.id));
+        let location = self.0.url(&info, &format!("/signInSessions/{}", session.id));
         Ok(Opened::Session(Json(self.entity(&info, session)), location))
     }
 
@@ -334,7 +338,9 @@ impl SignInSessionsApi {
 
     /// Ask for a method
     ///
-    /// Sends a code, sends a push request and returns the `number` to show, or returns WebAuthn's request options.
+    /// Sends a code (a new one replaces the old, and is good for five minutes and three tries), sends a push request and
+    /// returns the `number` to show, or returns WebAuthn's request options. 409 when the server has no sender for the
+    /// channel, 429 when too many codes were sent.
     /// Tokens that show codes by themselves, and passes, need no challenge. Needs `SignIn.Verify.All`.
     #[oai(path = "/v1.0/signInSessions/:session/challenge", method = "post", operation_id = "challengeSignIn")]
     async fn challenge(
@@ -350,10 +356,11 @@ impl SignInSessionsApi {
         _idempotency_key: Header<Option<String>>,
     ) -> Result<Json<Entity<ChallengeView>>, Problem> {
         refuse_other_options(&info, &[])?;
-        let method = body.0.method_id;
+        let ChallengeBody { method_id: method, channel } = body.0;
+        let (sending, channel) = (self.0.sending.clone(), channel.map(Into::into));
         let attempt = Attempt::new(Activity::CONTINUE_SIGN_IN);
         let write = move |tx: &mut crate::store::Tx<'_>, caller: &crate::access::Caller| {
-            sign_in::challenge(tx, caller, &session, method.as_deref())
+            sign_in::challenge(tx, caller, &session, method.as_deref(), Via { sending: &sending, channel })
         };
         let prompt = self.0.write(guard.0, attempt, write).await?;
         let context = self.0.context(&info, "microsoft.graph.signInChallenge");

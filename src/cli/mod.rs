@@ -5,6 +5,7 @@ mod admin;
 mod audit;
 mod database;
 mod import;
+mod sending;
 mod serve;
 
 use std::{

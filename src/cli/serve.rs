@@ -6,11 +6,13 @@ use clap::{Args, ValueEnum};
 use poem::listener::Acceptor;
 use secrecy::ExposeSecret;
 
-use super::database::Database;
+use super::{database::Database, sending::SendingOptions};
 use crate::{
     app::App,
+    delivery::{Delivery, OutboxFile},
     demo,
     error::{Error, Result},
+    messages::Sending,
     server, worker,
 };
 
@@ -33,6 +35,8 @@ pub struct Serve {
     /// Limits on the rate of requests (never the limits on guessing); for load tests
     #[arg(long, env = "REKEY_THROTTLE", default_value = "on")]
     throttle: Switch,
+    #[command(flatten)]
+    sending: SendingOptions,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -45,19 +49,25 @@ impl Serve {
     pub async fn run(self) -> Result<ExitCode> {
         log_to_standard_error();
         let store = self.database.open()?;
+        let demo_outbox = self.demo.then(|| self.database.database.default_outbox_file());
+        let (senders, outbox) = self.sending.senders(&store.context().sealer, demo_outbox)?;
+        let sending = Sending { channels: senders.channels(), tenant_per_day: self.sending.messages_per_day };
+        let delivery = Delivery::new(store.clone(), senders)?;
         let acceptor = server::bind(&self.listen).await.map_err(|error| cannot_listen(&self.listen, error))?;
         let public_url = match self.public_url {
             Some(url) => check_public_url(&url)?,
             None => local_url(&acceptor, &self.listen),
         };
-        let app = App::new(store, &public_url);
+        let app = App::new(store, &public_url).with_sending(sending);
         if self.demo {
             let demo = demo::seed(&app).await?;
-            announce(&demo, &public_url)?;
+            announce(&demo, &public_url, outbox.as_ref())?;
         }
         tokio::spawn(worker::run(app.store.clone()));
+        let counters = vec![delivery.attempts.clone()];
+        tokio::spawn(delivery.run());
         tracing::info!(database = ?self.database.database, url = %public_url, "rekey is ready");
-        let options = server::Options { metrics_listen: self.metrics_listen };
+        let options = server::Options { metrics_listen: self.metrics_listen, counters };
         server::serve(acceptor, app, options, stop_signal()).await.map_err(Error::internal)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -85,7 +95,7 @@ fn check_public_url(url: &str) -> Result<String> {
     }
 }
 
-fn announce(demo: &demo::Demo, public_url: &str) -> Result<()> {
+fn announce(demo: &demo::Demo, public_url: &str, outbox: Option<&OutboxFile>) -> Result<()> {
     let secret = demo.client_secret.expose_secret();
     let lines = [
         "Rekey demo. All people and numbers are fictional.".to_owned(),
@@ -94,6 +104,7 @@ fn announce(demo: &demo::Demo, public_url: &str) -> Result<()> {
         format!("Tenant:        {} ({})", demo.tenant_id, demo::EXAMPLE_TENANT),
         format!("Client id:     {}", demo.client_id),
         format!("Client secret: {secret}"),
+        outbox.map(|file| format!("Codes go to:   {}", file.path().display())).unwrap_or_default(),
         String::new(),
         "Reset a user, from another terminal:".to_owned(),
         String::new(),

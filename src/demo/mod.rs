@@ -14,13 +14,17 @@ use crate::{
     applications::{self, NewApplication},
     audit::{self, Activity, Entry, Target},
     error::{Error, Result},
-    id::{ApplicationId, AuditEventId, SessionId, TenantId, stable_guid},
-    methods::password::PasswordDigest,
-    sign_in::{Factor, Proof, State},
+    id::{ApplicationId, AuditEventId, SessionId, SignInId, TenantId, stable_guid},
+    methods::{MethodKind, password::PasswordDigest},
+    sign_in::{
+        Proof, State,
+        log::{self, Step},
+    },
     store::{
         self, Tx,
         applications::Application,
         sessions::{self, SessionRow, SessionStatus},
+        sign_ins::{self, SignInRow},
     },
     tenants::{self, NewTenant},
     tokens,
@@ -44,6 +48,7 @@ pub const PASSWORD: &str = "Correct-Horse-9-Battery";
 /// The Base32 secret of the example user's software token.
 pub const TOTP_SECRET: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
 
+const APPLICATION_NAME: &str = "Contoso help desk (demo)";
 /// How long the demo application's secret lives, in days.
 const SECRET_DAYS: i64 = 3650;
 
@@ -81,7 +86,8 @@ pub async fn seed(app: &App) -> Result<Demo> {
     let write = move |tx: &mut Tx<'_>| {
         seed_application(tx, &tenant, &application, &secret)?;
         seed_session(tx, &tenant, &application)?;
-        passwords::seed(tx, &tenant, &application)
+        passwords::seed(tx, &tenant, &application)?;
+        seed_sign_in(tx, &tenant, &application)
     };
     app.store.write(&example, write).await?;
     Ok(Demo { tenant_id: example, client_id, client_secret })
@@ -127,7 +133,7 @@ fn seed_application(tx: &mut Tx<'_>, tenant: &TenantId, id: &ApplicationId, secr
         None => {
             let new = NewApplication {
                 application_id: id.clone(),
-                display_name: "Contoso help desk (demo)".into(),
+                display_name: APPLICATION_NAME.into(),
                 permissions: crate::access::known_permissions(),
                 secret: record,
             };
@@ -144,8 +150,7 @@ fn seed_session(tx: &mut Tx<'_>, tenant: &TenantId, application: &ApplicationId)
     if sessions::find(tx, tenant, &session_id)?.is_some() {
         return Ok(());
     }
-    let proof = Proof { factor: Factor::Password, method_id: None, amr: vec!["pwd".into()], at: tx.now() };
-    let state = State { proofs: vec![proof], password_must_change: false };
+    let state = State { proofs: vec![Proof::by_password(tx.now())], password_must_change: false };
     let session = SessionRow {
         tenant_id: tenant.clone(),
         session_id,
@@ -158,6 +163,33 @@ fn seed_session(tx: &mut Tx<'_>, tenant: &TenantId, application: &ApplicationId)
         completed_at: None,
     };
     sessions::insert(tx, &session)
+}
+
+/// A row of the sign-in log, for the examples of the document: the example user typed a wrong code.
+fn seed_sign_in(tx: &mut Tx<'_>, tenant: &TenantId, application: &ApplicationId) -> Result<()> {
+    let sign_in_id = SignInId::new(id("signIn"));
+    let user = store::users::find(tx, tenant, EXAMPLE_USER)?;
+    let (Some(user), None) = (user, sign_ins::find(tx, tenant, &sign_in_id)?) else { return Ok(()) };
+    let step = |kind, succeeded| Step { at: tx.now(), kind: Some(kind), label: None, succeeded };
+    let steps = [step(MethodKind::Password, true), step(MethodKind::SoftwareOath, false)];
+    let result = log::Result::WRONG_SECOND_FACTOR;
+    let row = SignInRow {
+        tenant_id: tenant.clone(),
+        sign_in_id,
+        created_at: tx.now(),
+        user_id: Some(user.user_id),
+        user_display_name: Some(user.display_name),
+        user_principal_name: Some(user.user_principal_name),
+        application_id: application.clone(),
+        application_display_name: APPLICATION_NAME.into(),
+        error_code: result.error_code,
+        failure_reason: result.failure_reason.map(str::to_owned),
+        ip_address: Some("198.51.100.7".into()),
+        user_agent: None,
+        correlation_id: id("signInSession"),
+        details: serde_json::to_string(&steps).map_err(Error::internal)?,
+    };
+    sign_ins::insert(tx, &row)
 }
 
 fn has_secret(application: &Application, secret: &SecretString, tx: &Tx<'_>) -> bool {

@@ -4,7 +4,7 @@ use super::{EXAMPLE_USER, SECRET_DAYS, id};
 use crate::{
     error::{Error, Result},
     id::{ApplicationId, MethodId, OperationId, SessionId, TenantId},
-    methods::password,
+    methods::{MethodKind, password},
     sign_in::{Factor, Proof, State},
     store::{
         Tx,
@@ -18,9 +18,12 @@ pub fn seed(tx: &mut Tx<'_>, tenant: &TenantId, application: &ApplicationId) -> 
     let Some(user) = users::find(tx, tenant, EXAMPLE_USER)? else { return Ok(()) };
     let session_id = SessionId::new(id("signInSession passwordChange"));
     if sessions::find(tx, tenant, &session_id)?.is_none() {
-        let proof = |factor, method_id, amr: &str| Proof { factor, method_id, amr: vec![amr.into()], at: tx.now() };
-        let token = MethodId::new(id("softwareOath"));
-        let proofs = vec![proof(Factor::Password, None, "pwd"), proof(Factor::Possession, Some(token), "otp")];
+        let second = Proof {
+            method_id: Some(MethodId::new(id("softwareOath"))),
+            kind: Some(MethodKind::SoftwareOath),
+            ..Proof::new(tx.now(), Factor::Possession, &["otp"])
+        };
+        let proofs = vec![Proof::by_password(tx.now()), second];
         let session = SessionRow {
             tenant_id: tenant.clone(),
             session_id,

@@ -228,7 +228,7 @@ fn seed_method(tx: &mut Tx<'_>, user: &User, has: Has, number: usize) -> Result<
         Alternate => seed_phone(tx, user, PhoneType::AlternateMobile, format!("+1 42555502{number:02}")),
         Office => seed_phone(tx, user, PhoneType::Office, format!("+1 42555503{number:02}x{}", 100 + number)),
         Email => {
-            let detail = email::Email { email_address: user.user_principal_name.replace("@", "@home.") };
+            let detail = email::Email { email_address: user.user_principal_name.replace("@", "@home."), is_verified: true };
             seed_row(tx, user, MethodKind::Email, email::ID.into(), &detail, None)
         }
         App => {
@@ -298,7 +298,7 @@ fn method_id(user: &User, name: &str) -> String {
 }
 
 fn seed_phone(tx: &mut Tx<'_>, user: &User, phone_type: PhoneType, phone_number: String) -> Result<()> {
-    let detail = Phone { phone_number, phone_type };
+    let detail = Phone { phone_number, phone_type, is_verified: true };
     seed_row(tx, user, MethodKind::Phone, phone_type.method_id().into(), &detail, None)
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Method, MethodKind, Stored,
     manage::{self, OfUser},
-    new_row, policy,
+    new_row, policy, verification,
 };
 use crate::{
     access::{Action, Caller},
@@ -29,6 +29,9 @@ const MAX_LENGTH: usize = 254;
 #[serde(rename_all = "camelCase")]
 pub struct Email {
     pub email_address: String,
+    /// True once a code that was sent to this address was typed in.
+    #[serde(default)]
+    pub is_verified: bool,
 }
 
 /// An e-mail method as it is shown.
@@ -37,6 +40,9 @@ pub struct Email {
 pub struct EmailEntry {
     pub id: MethodId,
     pub email_address: String,
+    /// False while the user who added it has not verified it.
+    pub is_complete: bool,
+    pub is_verified: bool,
     pub created_date_time: Timestamp,
 }
 
@@ -45,6 +51,8 @@ impl From<Stored<Email>> for EmailEntry {
         Self {
             id: email.row.method_id,
             email_address: email.detail.email_address,
+            is_complete: email.row.pending_until.is_none(),
+            is_verified: email.detail.is_verified,
             created_date_time: email.row.created_at,
         }
     }
@@ -70,27 +78,28 @@ pub fn parse(text: &str) -> Result<String> {
     Err(Error::invalid("emailAddress", "An e-mail address looks like adele@example.com, with at most 254 characters."))
 }
 
-/// Gives a user an e-mail address: one per user.
+/// Gives a user an e-mail address: one per user. One that users add themselves is to be verified.
 pub fn create(tx: &mut Tx<'_>, caller: &Caller, user: &str, address: &str) -> Result<OfUser<EmailEntry>> {
     let (actor, user) = directory::authorize_on_user(tx, caller, Action::RegisterKind(MethodKind::Email), user)?;
-    let detail = Email { email_address: parse(address)? };
+    let detail = Email { email_address: parse(address)?, is_verified: false };
     policy::check_registration(tx, &user, MethodKind::Email, None)?;
     let id = MethodId::new(ID);
-    if methods::find(tx, &user.tenant_id, &user.user_id, &id)?.is_some() {
+    if verification::standing(tx, &user, &id)?.is_some() {
         let message = "The user has an e-mail address already; change that one with PATCH.";
         return Err(Error::invalid("emailAddress", message));
     }
-    let row = new_row(tx, &user.tenant_id, &user.user_id, MethodKind::Email, id, &detail)?;
+    let mut row = new_row(tx, &user.tenant_id, &user.user_id, MethodKind::Email, id, &detail)?;
+    row.pending_until = verification::pending_until(tx, &actor, &user);
     methods::insert(tx, &row)?;
     let email = Stored { row, detail };
-    let entry = manage::entry(Activity::REGISTER_METHOD, "registered", &user, &Method::Email(email.clone()));
-    audit::record(tx, &actor, entry)?;
+    verification::added(tx, &actor, &user, &Method::Email(email.clone()))?;
     Ok(OfUser::new(tx, user, email.into()))
 }
 
 /// Changes a user's e-mail address; `None` leaves it.
 pub fn update(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str, address: Option<&str>) -> Result<()> {
     let (actor, user) = directory::authorize_on_user(tx, caller, Action::WriteKind(MethodKind::Email), user)?;
+    verification::refuse_own_change(&actor, &user)?;
     let mut email = manage::stored::<Email>(tx, &user, id)?;
     let address = address.map(parse).transpose()?.unwrap_or_else(|| email.detail.email_address.clone());
     if address == email.detail.email_address {
@@ -99,6 +108,7 @@ pub fn update(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str, address: O
     policy::check_registration(tx, &user, MethodKind::Email, None)?;
     let before = mask(&email.detail.email_address);
     email.detail.email_address = address;
+    email.detail.is_verified = false;
     email.save(tx)?;
     let after = mask(&email.detail.email_address);
     let entry = manage::entry(Activity::UPDATE_METHOD, "updated", &user, &Method::Email(email)).modified(

@@ -32,9 +32,11 @@ pub mod proof;
 pub mod qr;
 pub mod registration;
 pub mod requirements;
+pub mod sent_code;
 pub mod software_oath;
 pub mod temporary_access_pass;
 pub mod unlock;
+pub mod verification;
 
 words! {
     /// What kind of thing proves an identity. The text is what the store, `alsoDelete` and the audit log say.

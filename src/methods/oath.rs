@@ -108,7 +108,7 @@ pub fn check_code(code: &str, digits: u8) -> Result<()> {
     if code.len() == usize::from(digits) && code.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok(());
     }
-    Err(Error::invalid("verificationCode", format!("A verification code of this token is {digits} digits.")))
+    Err(Error::invalid("verificationCode", format!("This verification code has {digits} digits.")))
 }
 
 /// Refuses when the user has as many OATH tokens and authenticator apps as one user may have.

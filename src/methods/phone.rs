@@ -7,6 +7,7 @@ use super::{
     manage::{self, Detail, OfUser},
     new_row,
     policy::{self, MethodsPolicy},
+    verification,
 };
 use crate::{
     access::{Action, Caller},
@@ -55,6 +56,9 @@ pub struct Phone {
     /// Normalised: `+{country code} {number}[x{extension}]`.
     pub phone_number: String,
     pub phone_type: PhoneType,
+    /// True once a code that was sent to this number was typed in.
+    #[serde(default)]
+    pub is_verified: bool,
 }
 
 /// A phone as it is shown.
@@ -65,6 +69,9 @@ pub struct PhoneEntry {
     pub phone_number: String,
     pub phone_type: PhoneType,
     pub sms_sign_in_state: SmsSignInState,
+    /// False while the user who added it has not verified it.
+    pub is_complete: bool,
+    pub is_verified: bool,
     pub created_date_time: Timestamp,
 }
 
@@ -80,6 +87,8 @@ impl From<Stored<Phone>> for PhoneEntry {
             phone_number: phone.detail.phone_number,
             phone_type: phone.detail.phone_type,
             sms_sign_in_state,
+            is_complete: phone.row.pending_until.is_none(),
+            is_verified: phone.detail.is_verified,
             created_date_time: phone.row.created_at,
         }
     }
@@ -107,26 +116,27 @@ pub struct PhoneChange {
     pub phone_type: Option<PhoneType>,
 }
 
-/// Adds a phone: one per type, and an alternate only beside a mobile.
+/// Adds a phone: one per type, and an alternate only beside a mobile. One that users add themselves is to be verified.
 pub fn create(tx: &mut Tx<'_>, caller: &Caller, user: &str, request: &PhoneRequest) -> Result<OfUser<PhoneEntry>> {
     let (actor, user) = directory::authorize_on_user(tx, caller, Action::RegisterKind(MethodKind::Phone), user)?;
     let number: PhoneNumber = request.phone_number.parse()?;
     let phone_type = request.phone_type;
     policy::check_registration(tx, &user, MethodKind::Phone, Some(phone_type))?;
-    if row_of(tx, &user, phone_type)?.is_some() {
+    let id = MethodId::new(phone_type.method_id());
+    if verification::standing(tx, &user, &id)?.is_some() {
         let message = format!("The user has a phone of the type {phone_type} already; change that one with PATCH.");
         return Err(Error::invalid("phoneType", message));
     }
-    if phone_type == PhoneType::AlternateMobile && row_of(tx, &user, PhoneType::Mobile)?.is_none() {
+    let is_complete = |row: MethodRow| row.pending_until.is_none();
+    if phone_type == PhoneType::AlternateMobile && !row_of(tx, &user, PhoneType::Mobile)?.is_some_and(is_complete) {
         return Err(Error::invalid("phoneType", "An alternateMobile needs a mobile beside it; add the mobile first."));
     }
-    let detail = Phone { phone_number: number.to_string(), phone_type };
-    let id = MethodId::new(phone_type.method_id());
-    let row = new_row(tx, &user.tenant_id, &user.user_id, MethodKind::Phone, id, &detail)?;
+    let detail = Phone { phone_number: number.to_string(), phone_type, is_verified: false };
+    let mut row = new_row(tx, &user.tenant_id, &user.user_id, MethodKind::Phone, id, &detail)?;
+    row.pending_until = verification::pending_until(tx, &actor, &user);
     methods::insert(tx, &row)?;
     let mut phone = Stored { row, detail };
-    let entry = manage::entry(Activity::REGISTER_METHOD, "registered", &user, &Method::Phone(phone.clone()));
-    audit::record(tx, &actor, entry)?;
+    verification::added(tx, &actor, &user, &Method::Phone(phone.clone()))?;
     if !manage::sees_in_full(&actor, &user) {
         phone.detail.restrict();
     }
@@ -136,6 +146,7 @@ pub fn create(tx: &mut Tx<'_>, caller: &Caller, user: &str, request: &PhoneReque
 /// Changes the number of a phone. While the phone is used for SMS sign-in, the new number must be free for it too.
 pub fn update(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str, change: &PhoneChange) -> Result<()> {
     let (actor, user) = directory::authorize_on_user(tx, caller, Action::WriteKind(MethodKind::Phone), user)?;
+    verification::refuse_own_change(&actor, &user)?;
     let mut phone = manage::stored::<Phone>(tx, &user, id)?;
     let PhoneChange { phone_number, phone_type } = change;
     if phone_type.is_some_and(|phone_type| phone_type != phone.detail.phone_type) {
@@ -154,6 +165,7 @@ pub fn update(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str, change: &P
     }
     let before = mask(&phone.detail.phone_number);
     phone.detail.phone_number = number.to_string();
+    phone.detail.is_verified = false;
     phone.save(tx)?;
     let after = mask(&phone.detail.phone_number);
     let entry = manage::entry(Activity::UPDATE_METHOD, "updated", &user, &Method::Phone(phone)).modified(
@@ -170,6 +182,9 @@ pub fn set_sms_sign_in(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str, e
     let mut phone = manage::stored::<Phone>(tx, &user, id)?;
     if phone.detail.phone_type != PhoneType::Mobile {
         return Err(Error::invalid("phoneType", "Only the phone of the type mobile can be used to sign in by SMS."));
+    }
+    if phone.row.pending_until.is_some() {
+        return Err(Error::conflict("The phone is not verified yet; verify it first."));
     }
     let before = phone.row.sms_sign_in_number.is_some();
     if before == enabled {
@@ -201,7 +216,9 @@ pub(super) fn check_removable(tx: &mut Tx<'_>, user: &User, phone: &Stored<Phone
 }
 
 fn row_of(tx: &mut Tx<'_>, user: &User, phone_type: PhoneType) -> Result<Option<MethodRow>> {
-    methods::find(tx, &user.tenant_id, &user.user_id, &MethodId::new(phone_type.method_id()))
+    let row = methods::find(tx, &user.tenant_id, &user.user_id, &MethodId::new(phone_type.method_id()))?;
+    let now = tx.now();
+    Ok(row.filter(|row| row.pending_until.is_none_or(|until| until > now)))
 }
 
 /// A number that signs in leads to one user. (The database's unique index holds the line when two enable at once.)

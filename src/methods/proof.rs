@@ -4,13 +4,13 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Method, MethodKind, policy::MethodsPolicy, software_oath, temporary_access_pass};
+use super::{Method, MethodKind, policy::MethodsPolicy, sent_code, software_oath, temporary_access_pass};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
     hardware_oath,
     id::{MethodId, SessionId},
-    store::{Tx, guesses::GuessKind, users::User},
+    store::{Tx, guesses::GuessKind, messages::Channel, users::User},
 };
 
 /// What somebody shows to prove a method.
@@ -46,6 +46,8 @@ impl Evidence {
 #[must_use]
 pub enum Verdict {
     Proven,
+    /// Proven by a code that was told in a call (RFC 8176 `tel`).
+    ProvenByCall,
     /// Why, for whoever typed it.
     Refused(&'static str),
 }
@@ -88,14 +90,25 @@ pub fn usable(tx: &mut Tx<'_>, user: &User) -> Result<Vec<Method>> {
 }
 
 /// Asks the user for a method.
-pub fn challenge(_tx: &mut Tx<'_>, _user: &User, method: &Method, _session: &SessionId) -> Result<Prompt> {
+pub fn challenge(
+    tx: &mut Tx<'_>,
+    user: &User,
+    method: &Method,
+    session: &SessionId,
+    via: sent_code::Via<'_>,
+) -> Result<Prompt> {
+    if via.channel.is_some() && method.kind() != MethodKind::Phone {
+        return Err(Error::invalid("channel", "Only codes for a phone have a channel: leave it out."));
+    }
     match method {
+        Method::Phone(_) => {
+            let sent_code::Sent { to, expires_at } = sent_code::send(tx, user, method, Some(session), via)?;
+            Ok(Prompt::CodeSent { to, expires_at })
+        }
         Method::SoftwareOath(_) | Method::HardwareOath(_) | Method::TemporaryAccessPass(_) => Ok(Prompt::TypeCode),
-        Method::Phone(_)
-        | Method::Fido2(_)
-        | Method::MicrosoftAuthenticator(_)
-        | Method::Password(_)
-        | Method::Email(_) => Err(unfit(&method.id())),
+        Method::Fido2(_) | Method::MicrosoftAuthenticator(_) | Method::Password(_) | Method::Email(_) => {
+            Err(unfit(&method.id()))
+        }
     }
 }
 
@@ -104,19 +117,24 @@ pub fn verify(
     tx: &mut Tx<'_>,
     user: &User,
     method: &Method,
-    _session: &SessionId,
+    session: &SessionId,
     evidence: &Evidence,
 ) -> Result<Verdict> {
-    let _ = user;
     match method {
+        Method::Phone(_) => {
+            let right = sent_code::check(tx, user, method, Some(session), evidence.code()?)?;
+            Ok(match right {
+                Some(Channel::Voice) => Verdict::ProvenByCall,
+                Some(Channel::Sms | Channel::Email | Channel::Push) => Verdict::Proven,
+                None => Verdict::Refused(sent_code::REFUSED),
+            })
+        }
         Method::SoftwareOath(token) => software_oath::verify(tx, token, evidence.code()?),
         Method::HardwareOath(device) => hardware_oath::verify(tx, device, evidence.code()?),
         Method::TemporaryAccessPass(pass) => temporary_access_pass::verify(tx, pass, evidence.code()?),
-        Method::Phone(_)
-        | Method::Fido2(_)
-        | Method::MicrosoftAuthenticator(_)
-        | Method::Password(_)
-        | Method::Email(_) => Err(unfit(&method.id())),
+        Method::Fido2(_) | Method::MicrosoftAuthenticator(_) | Method::Password(_) | Method::Email(_) => {
+            Err(unfit(&method.id()))
+        }
     }
 }
 

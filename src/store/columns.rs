@@ -12,7 +12,10 @@ use diesel::{
 
 use crate::{
     clock::Timestamp,
-    id::{ApplicationId, AuditEventId, ChallengeId, DeviceId, MethodId, OperationId, SessionId, TenantId, UserId},
+    id::{
+        ApplicationId, AuditEventId, ChallengeId, DeviceId, MethodId, OperationId, SessionId, SignInId, TenantId,
+        UserId,
+    },
 };
 
 macro_rules! text_columns {
@@ -30,7 +33,18 @@ macro_rules! text_columns {
         }
     )*};
 }
-text_columns!(TenantId, UserId, MethodId, DeviceId, ApplicationId, AuditEventId, SessionId, ChallengeId, OperationId);
+text_columns!(
+    TenantId,
+    UserId,
+    MethodId,
+    DeviceId,
+    ApplicationId,
+    AuditEventId,
+    SessionId,
+    ChallengeId,
+    OperationId,
+    SignInId
+);
 
 impl<DB: Backend> FromSql<BigInt, DB> for Timestamp
 where

@@ -1,4 +1,7 @@
-//! A condition on rows: what an OData `$filter` means once it has been parsed and its fields are known.
+//! What a long list is asked for: a condition on rows (an OData `$filter` once it has been parsed and its fields are
+//! known), an order, and where the page before ended.
+
+use crate::clock::Timestamp;
 
 /// How a field is compared with a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,4 +22,26 @@ pub enum Filter<F> {
     Or(Box<Self>, Box<Self>),
     Not(Box<Self>),
     Test(F, Operator),
+}
+
+/// Where a page ended: its last row's moment, and what settles the order of rows of the same moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position<T> {
+    pub at: Timestamp,
+    pub tie: T,
+}
+
+/// What a list of a log asks for: newest first unless `ascending`.
+#[derive(Debug, Clone)]
+pub struct LogQuery<F, T> {
+    pub filter: Option<Filter<F>>,
+    pub ascending: bool,
+    pub after: Option<Position<T>>,
+    pub limit: i64,
+}
+
+impl<F, T> Default for LogQuery<F, T> {
+    fn default() -> Self {
+        Self { filter: None, ascending: false, after: None, limit: 0 }
+    }
 }

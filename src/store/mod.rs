@@ -5,6 +5,7 @@
 
 mod backend;
 pub mod columns;
+mod conditions;
 pub mod filter;
 mod schema;
 mod writer;
@@ -21,6 +22,7 @@ pub mod methods;
 pub mod operations;
 pub mod policies;
 pub mod roles;
+pub mod send_counts;
 pub mod sessions;
 pub mod sign_ins;
 pub mod tenants;
@@ -131,6 +133,11 @@ impl<'a> Tx<'a> {
     /// Seals a secret for the row that `place` names.
     pub fn seal(&self, place: &[&str], secret: &[u8]) -> Result<String> {
         self.context.sealer.seal(&self.context.entropy, place, secret)
+    }
+
+    /// A keyed digest: tells equal from different, and nothing else.
+    pub fn fingerprint(&self, parts: &[&[u8]]) -> String {
+        self.context.sealer.fingerprint(parts)
     }
 
     /// Opens a secret that was sealed for the same place.

@@ -23,10 +23,13 @@ mod preferences;
 mod registration_details;
 mod requirements;
 mod reset;
+mod reset_matrix;
 mod roles;
 mod sign_in;
-#[allow(dead_code, reason = "every test uses its own part")]
+mod sign_in_edges;
 mod sign_in_fixtures;
+mod sign_in_log;
+mod sign_in_tokens;
 mod software_oath;
 mod tokens;
 mod totp;

@@ -119,10 +119,10 @@ pub async fn every_kind(app: &TestApp, user: &User) -> EveryKind {
             (PhoneType::AlternateMobile, "+1 2065550122"),
             (PhoneType::Office, "+1 2065550133x4567"),
         ] {
-            let detail = Phone { phone_number: number.into(), phone_type };
+            let detail = Phone { phone_number: number.into(), phone_type, is_verified: true };
             insert(tx, &user, MethodKind::Phone, phone_type.method_id(), &detail, false);
         }
-        let detail = Email { email_address: "adele@fabrikam.example".into() };
+        let detail = Email { email_address: "adele@fabrikam.example".into(), is_verified: true };
         insert(tx, &user, MethodKind::Email, email::ID, &detail, false);
         let detail = MicrosoftAuthenticator {
             display_name: "Adele's phone".into(),
@@ -186,7 +186,7 @@ pub async fn every_kind(app: &TestApp, user: &User) -> EveryKind {
 
 /// Adds a phone to a user.
 pub async fn phone(app: &TestApp, user: &User, phone_type: PhoneType, number: &str) {
-    let (user, detail) = (user.clone(), Phone { phone_number: number.into(), phone_type });
+    let (user, detail) = (user.clone(), Phone { phone_number: number.into(), phone_type, is_verified: true });
     let tenant = user.tenant_id.clone();
     let write = app.app.store.write(&tenant, move |tx| {
         insert(tx, &user, MethodKind::Phone, phone_type.method_id(), &detail, false);

@@ -4,6 +4,7 @@ use super::filter::{Expression, Literal, parse, spelling};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
+    id::AuditEventId,
     store::filter::{Filter, Operator},
 };
 
@@ -19,7 +20,19 @@ pub struct Property<F> {
 /// What a property is compared with, and the field that makes of it.
 pub enum Value<F> {
     Text(fn(String) -> F),
+    Integer(fn(i64) -> F),
     DateTime(fn(Timestamp) -> F),
+}
+
+impl<F> Property<F> {
+    pub const fn text(path: &'static str, operators: &'static [Operator], field: fn(String) -> F) -> Self {
+        Self { path, operators, value: Value::Text(field) }
+    }
+}
+
+/// GUIDs in any case mean the same; other ids are left alone.
+pub fn guid(value: String) -> String {
+    AuditEventId::parse(&value).map_or(value, AuditEventId::into_string)
 }
 
 /// Reads a `$filter` over these properties. Everything that is not in the table is refused by name.
@@ -62,9 +75,13 @@ fn field<F>(path: &str, operator: Operator, value: Literal, properties: &[Proper
     }
     match (&property.value, value) {
         (Value::Text(field), Literal::Text(text)) => Ok(field(text)),
+        (Value::Integer(field), Literal::Integer(number)) => Ok(field(number)),
         (Value::DateTime(field), Literal::DateTime(at)) => Ok(field(at)),
         (Value::Text(_), other) => {
             Err(format!("The property '{path}' is compared with a text in single quotes, not with {}.", other.kind()))
+        }
+        (Value::Integer(_), other) => {
+            Err(format!("The property '{path}' is compared with a whole number, not with {}.", other.kind()))
         }
         (Value::DateTime(_), other) => Err(format!(
             "The property '{path}' is compared with a date-time such as 2026-11-22T08:00:00Z (no quotes), not with {}.",
@@ -82,12 +99,14 @@ mod tests {
         Name(String),
         Since(Timestamp),
         Item(String),
+        Code(i64),
     }
 
     const PROPERTIES: &[Property<Field>] = &[
         Property { path: "a/name", operators: &[Operator::Eq, Operator::StartsWith], value: Value::Text(Field::Name) },
         Property { path: "since", operators: &[Operator::Ge], value: Value::DateTime(Field::Since) },
         Property { path: "items/any(t:t/id)", operators: &[Operator::Eq], value: Value::Text(Field::Item) },
+        Property { path: "code", operators: &[Operator::Ne], value: Value::Integer(Field::Code) },
     ];
 
     #[test]
@@ -96,6 +115,7 @@ mod tests {
         let name = Filter::Test(Field::Name("x".into()), Operator::StartsWith);
         let item = Filter::Test(Field::Item("y".into()), Operator::Eq);
         assert_eq!(filter, Filter::And(Box::new(name), Box::new(item)));
+        assert_eq!(read("code ne -5", PROPERTIES).unwrap(), Filter::Test(Field::Code(-5), Operator::Ne));
         let filter = read("since ge 2026-11-22T08:00:00Z", PROPERTIES).unwrap();
         let at = Timestamp::parse_iso("2026-11-22T08:00:00Z").unwrap();
         assert_eq!(filter, Filter::Test(Field::Since(at), Operator::Ge));
@@ -104,7 +124,7 @@ mod tests {
     #[test]
     fn the_rest_is_refused_by_name() {
         for (text, part) in [
-            ("b eq 'x'", "The property 'b' cannot be filtered; supported: a/name, since, items/any(t:t/id)."),
+            ("b eq 'x'", "The property 'b' cannot be filtered; supported: a/name, since, items/any(t:t/id), code."),
             ("items/id eq 'x'", "'items/id'"),
             ("items/any(t:t/b eq 'x')", "'items/any(t:t/b)'"),
             ("a/any(t:t/name eq 'x')", "'a/any(t:t/name)'"),
@@ -112,6 +132,7 @@ mod tests {
             ("a/name eq 5", "not with a number"),
             ("since ge '2026'", "not with a text"),
             ("since ge null", "not with null"),
+            ("code ne '5'", "a whole number, not with a text"),
         ] {
             let error = read(text, PROPERTIES).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");

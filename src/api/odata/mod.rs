@@ -3,6 +3,7 @@
 pub mod bind;
 mod filter;
 mod lexer;
+pub mod log;
 
 use std::borrow::Cow;
 
@@ -151,6 +152,10 @@ pub fn not_null<T>(target: &str, value: MaybeUndefined<T>) -> Result<Option<T>> 
     }
 }
 
+fn foreign_skip_token() -> Error {
+    Error::invalid("$skiptoken", "$skiptoken is not one of ours; follow @odata.nextLink as it stands.")
+}
+
 /// How much of a list is asked for, and where it goes on.
 #[derive(Debug, Clone)]
 pub struct Paging {
@@ -170,9 +175,7 @@ impl Paging {
         let after = skip_token
             .map(|token| {
                 let key = URL_SAFE_NO_PAD.decode(&token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-                key.filter(|key| !key.contains(char::is_control)).ok_or_else(|| {
-                    Error::invalid("$skiptoken", "$skiptoken is not one of ours; follow @odata.nextLink as it stands.")
-                })
+                key.filter(|key| !key.contains(char::is_control)).ok_or_else(foreign_skip_token)
             })
             .transpose()?;
         Ok(Self { size: size as usize, after })

@@ -1,9 +1,6 @@
-//! Lists of audit events: what they can be filtered by, and how a page is read.
-//!
-//! A list is ordered by (activity_at, sequence). Every index on a filtered column goes on with those two, so that a
-//! page is read straight out of the index, however long the log is.
+//! Lists of audit events: what they can be filtered by.
 
-use diesel::{BoxableExpression, dsl::not, prelude::*, sql_types::Bool};
+use diesel::prelude::*;
 
 use super::{AuditEvent, InitiatorKind};
 use crate::{
@@ -12,8 +9,8 @@ use crate::{
     id::TenantId,
     store::{
         Tx,
-        backend::AnyConnection,
-        filter::{Filter, Operator},
+        conditions::{Condition, compare, compare_any_case, compare_nullable, compare_text, load_page},
+        filter::{self, LogQuery, Operator},
         schema::audit_events as events,
     },
 };
@@ -38,187 +35,52 @@ pub enum AuditField {
 }
 
 /// Where a page ended: the event's time and sequence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position {
-    pub activity_at: Timestamp,
-    pub sequence: i64,
-}
-
-/// What a list asks for: newest first unless `ascending`.
-#[derive(Debug, Clone, Default)]
-pub struct AuditQuery {
-    pub filter: Option<Filter<AuditField>>,
-    pub ascending: bool,
-    pub after: Option<Position>,
-    pub limit: i64,
-}
+pub type Position = filter::Position<i64>;
+pub type AuditQuery = LogQuery<AuditField, i64>;
 
 pub fn list(tx: &mut Tx<'_>, tenant: &TenantId, query: &AuditQuery) -> Result<Vec<AuditEvent>> {
-    let mut rows = events::table
-        .filter(events::tenant_id.eq(tenant))
-        .select(AuditEvent::as_select())
-        .limit(query.limit)
-        .into_boxed();
-    if let Some(filter) = &query.filter {
-        rows = rows.filter(condition(filter));
-    }
-    // The first half alone bounds the walk through the index; the second settles events of the same moment.
-    rows = match (query.ascending, query.after) {
-        (true, Some(Position { activity_at, sequence })) => rows
-            .filter(events::activity_at.ge(activity_at))
-            .filter(events::activity_at.gt(activity_at).or(events::sequence.gt(sequence))),
-        (false, Some(Position { activity_at, sequence })) => rows
-            .filter(events::activity_at.le(activity_at))
-            .filter(events::activity_at.lt(activity_at).or(events::sequence.lt(sequence))),
-        (_, None) => rows,
-    };
-    rows = match query.ascending {
-        true => rows.order((events::activity_at.asc(), events::sequence.asc())),
-        false => rows.order((events::activity_at.desc(), events::sequence.desc())),
-    };
-    Ok(rows.load(tx.conn)?)
+    let rows = events::table.filter(events::tenant_id.eq(tenant)).select(AuditEvent::as_select()).into_boxed();
+    load_page!(tx, rows, query, test, (events::activity_at, events::sequence))
 }
 
-type Backend = <AnyConnection as Connection>::Backend;
-type Condition = Box<dyn BoxableExpression<events::table, Backend, SqlType = Bool>>;
-
-#[diesel::declare_sql_function]
-extern "SQL" {
-    fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
-    fn substr(
-        text: diesel::sql_types::Text,
-        start: diesel::sql_types::Integer,
-        length: diesel::sql_types::Integer,
-    ) -> diesel::sql_types::Text;
-}
-
-fn condition(filter: &Filter<AuditField>) -> Condition {
-    match filter {
-        Filter::And(left, right) => Box::new(condition(left).and(condition(right))),
-        Filter::Or(left, right) => Box::new(condition(left).or(condition(right))),
-        Filter::Not(inner) => Box::new(not(condition(inner))),
-        Filter::Test(field, operator) => test(field, *operator),
-    }
-}
-
-/// Compares an expression of type text. A prefix is compared by `substr`: `LIKE` would read `%` and `_` as wildcards
-/// and differs in case between the databases, and a range would depend on PostgreSQL's collation.
-macro_rules! text_test {
-    ($column:expr, $operator:expr, $value:expr, $length:expr) => {
-        match $operator {
-            Operator::Eq => Box::new($column.eq($value)) as Condition,
-            Operator::Ne => Box::new($column.ne($value)),
-            Operator::Gt => Box::new($column.gt($value)),
-            Operator::Ge => Box::new($column.ge($value)),
-            Operator::Lt => Box::new($column.lt($value)),
-            Operator::Le => Box::new($column.le($value)),
-            Operator::StartsWith => Box::new(substr($column, 1, $length).eq($value)),
-        }
-    };
-}
-
-/// The same for a column that may be null, as OData has it: null differs from every text and has no other relation to
-/// one. The answer itself is never null, so that `not` turns it around.
-macro_rules! nullable_test {
-    ($column:expr, $operator:expr, $test:expr) => {
-        match $operator {
-            Operator::Ne => Box::new($column.is_null().or($test)) as Condition,
-            _ => Box::new($column.is_not_null().and($test)),
-        }
-    };
-}
-
-fn test(field: &AuditField, operator: Operator) -> Condition {
+fn test(field: &AuditField, operator: Operator) -> Condition<events::table> {
     use events as e;
-    let length = |value: &str| i32::try_from(value.chars().count()).unwrap_or(i32::MAX);
-    macro_rules! text {
-        ($column:expr, $value:expr) => {
-            text_test!($column, operator, $value.clone(), length($value))
-        };
-    }
-    macro_rules! nullable {
-        ($column:expr, $value:expr) => {
-            nullable_test!($column, operator, text!($column.assume_not_null(), $value))
-        };
-    }
     let initiated_by = |kind: InitiatorKind| e::initiator_kind.eq(kind.as_str());
     match field {
-        AuditField::Id(value) => text!(e::event_id, value),
-        AuditField::ActivityDisplayName(value) => text!(e::activity_display_name, value),
-        AuditField::Category(value) => text!(e::category, value),
-        AuditField::LoggedByService(value) => text!(e::logged_by_service, value),
-        AuditField::CorrelationId(value) => text!(e::correlation_id, value),
-        AuditField::Result(value) => text!(e::result, value),
-        AuditField::InitiatorId(kind, value) => Box::new(initiated_by(*kind).and(nullable!(e::initiator_id, value))),
+        AuditField::Id(value) => compare_text!(e::event_id, operator, value),
+        AuditField::ActivityDisplayName(value) => compare_text!(e::activity_display_name, operator, value),
+        AuditField::ActivityDateTime(at) => compare!(e::activity_at, operator, *at),
+        AuditField::Category(value) => compare_text!(e::category, operator, value),
+        AuditField::LoggedByService(value) => compare_text!(e::logged_by_service, operator, value),
+        AuditField::CorrelationId(value) => compare_text!(e::correlation_id, operator, value),
+        AuditField::Result(value) => compare_text!(e::result, operator, value),
+        AuditField::InitiatorId(kind, value) => {
+            Box::new(initiated_by(*kind).and(compare_nullable!(e::initiator_id, operator, value)))
+        }
         AuditField::InitiatorDisplayName(kind, value) => {
-            Box::new(initiated_by(*kind).and(nullable!(e::initiator_display_name, value)))
+            Box::new(initiated_by(*kind).and(compare_nullable!(e::initiator_display_name, operator, value)))
         }
         AuditField::InitiatorPrincipalName(value) => {
-            let column = e::initiator_principal_name;
-            let test = text_test!(lower(column.assume_not_null()), operator, lower(value.clone()), length(value));
-            nullable_test!(column, operator, test)
+            compare_any_case!(e::initiator_principal_name, operator, value)
         }
-        AuditField::TargetId(value) => nullable!(e::target_id, value),
-        AuditField::TargetDisplayName(value) => nullable!(e::target_display_name, value),
-        AuditField::ActivityDateTime(at) => match operator {
-            Operator::Eq => Box::new(e::activity_at.eq(*at)),
-            Operator::Ne => Box::new(e::activity_at.ne(*at)),
-            Operator::Gt => Box::new(e::activity_at.gt(*at)),
-            Operator::Ge | Operator::StartsWith => Box::new(e::activity_at.ge(*at)),
-            Operator::Lt => Box::new(e::activity_at.lt(*at)),
-            Operator::Le => Box::new(e::activity_at.le(*at)),
-        },
+        AuditField::TargetId(value) => compare_nullable!(e::target_id, operator, value),
+        AuditField::TargetDisplayName(value) => compare_nullable!(e::target_display_name, operator, value),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use diesel::{
-        QueryableByName,
-        connection::InstrumentationEvent::{self, StartQuery},
-        sql_query,
-        sql_types::Text,
-    };
-
     use super::*;
-    use crate::{
-        clock::{Clock, Entropy},
-        config::DatabaseUrl,
-        seal::Sealer,
-        store::{Context, Store},
-    };
-
-    #[derive(QueryableByName)]
-    struct PlanStep {
-        #[diesel(sql_type = Text)]
-        detail: String,
-    }
+    use crate::store::{conditions::plan, filter::Filter};
 
     /// How SQLite goes about a page of this list.
     fn plan(tx: &mut Tx<'_>, filter: Option<Filter<AuditField>>, ascending: bool, after: Option<Position>) -> String {
-        let seen = Arc::new(Mutex::new(String::new()));
-        let sink = seen.clone();
-        tx.conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
-            if let StartQuery { query, .. } = event {
-                *sink.lock().unwrap() = query.to_string();
-            }
-        });
-        list(tx, &TenantId::new("tenant"), &AuditQuery { filter, ascending, after, limit: 101 }).unwrap();
-        tx.conn.set_instrumentation(|_: InstrumentationEvent<'_>| ());
-        let debug = seen.lock().unwrap().clone();
-        let (sql, _binds) = debug.split_once(" -- binds").unwrap();
-        let steps: Vec<PlanStep> = sql_query(format!("EXPLAIN QUERY PLAN {sql}")).load(tx.conn).unwrap();
-        steps.into_iter().map(|step| step.detail).collect::<Vec<_>>().join("; ")
+        plan::of(tx, |tx| list(tx, &TenantId::new("tenant"), &AuditQuery { filter, ascending, after, limit: 101 }))
     }
 
     #[tokio::test]
     async fn a_page_costs_the_same_however_long_the_log_is() {
-        let folder = tempfile::tempdir().unwrap();
-        let entropy = Entropy::System;
-        let context = Context::new(Clock::System, entropy.clone(), Sealer::generate(&entropy).unwrap());
-        let store = Store::open(&DatabaseUrl::Sqlite(folder.path().join("rekey.db")), context).unwrap();
+        let (store, _folder) = plan::store();
         let plans = store.read(|tx| {
             let text = String::new;
             let from = |at| Filter::Test(AuditField::ActivityDateTime(Timestamp(at)), Operator::Ge);
@@ -247,7 +109,7 @@ mod tests {
                 (Filter::Test(AuditField::TargetDisplayName(text()), Operator::StartsWith), "by_time"),
             ];
             let mut plans = Vec::new();
-            let after = Some(Position { activity_at: Timestamp(1), sequence: 1 });
+            let after = Some(Position { at: Timestamp(1), tie: 1 });
             for (filter, index) in indexed {
                 for (ascending, after) in [(false, None), (true, None), (false, after), (true, after)] {
                     plans.push((plan(tx, Some(filter.clone()), ascending, after), index));

@@ -265,7 +265,7 @@ async fn attack(app: &TestApp, operation: &Operation, intruder: &Intruder, names
 async fn every_operation_refuses_whoever_must_not() {
     for backend in support::backends() {
         let app = seeded(backend).await;
-        let document = Document::parse(&rekey::api::service(&app.app).spec());
+        let document = Document::parse(&rekey::api::document().unwrap());
         let mut operations: Vec<_> = document.operations().into_iter().filter(|it| !it.is_public()).collect();
         // Reads first, so that what a foreigner creates for himself is not mistaken for somebody else's.
         operations.sort_by_key(|operation| !operation.reads());
@@ -352,7 +352,7 @@ async fn every_operation_of_devices_refuses_whoever_is_not_the_device() {
 #[tokio::test]
 async fn every_operation_lets_the_right_caller_through() {
     let app = seeded(Backend::Sqlite).await;
-    let document = Document::parse(&rekey::api::service(&app.app).spec());
+    let document = Document::parse(&rekey::api::document().unwrap());
     let mut operations: Vec<_> = document.operations();
     operations.retain(|operation| !operation.is_public() && !operation.is_about_the_caller());
     // Deletions last, so that the others find what their examples name.

@@ -228,7 +228,7 @@ async fn who_may_reset_whose_password() {
 #[tokio::test]
 async fn only_a_password_is_reset_and_only_one_that_is_there() {
     on_each_backend(async |app| {
-        let user = seed::user(&app, "adele").await;
+        let user = seed::user(&app, "alex").await;
         app.post(&reset_path(user.user_id.as_str()), json!({})).await.expect_error(404, "resourceNotFound");
         seed::every_kind(&app, &user).await;
         let email = reset_path(user.user_id.as_str()).replace(password::ID, rekey::methods::email::ID);

@@ -10,10 +10,12 @@ mod totp;
 
 use std::{pin::Pin, sync::Arc};
 
+use rekey::clock::Clock;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use support::{
     Answer, Backend,
+    authenticator::{Device, Key, call_claims},
     process::{Installation, Server},
 };
 use tokio::{sync::Barrier, task::JoinSet};
@@ -99,7 +101,38 @@ const RACES: &[Race] = &[
         },
         accepted: |answer| answer.status == 204,
     },
+    Race {
+        name: "the code that activates an authenticator app",
+        prepare: |world, user| {
+            Box::pin(async move {
+                let body = world.activation(&user, &Key::p256()).await;
+                world.sixteen(|n| world.request(n, ACTIVATE, &body))
+            })
+        },
+        accepted: |answer| answer.status == 201,
+    },
+    Race {
+        name: "the answer to a push request",
+        prepare: |world, user| {
+            Box::pin(async move {
+                let device = world.add_device(&user).await;
+                let session = world.begin(&user, 1).await.remove(0);
+                let body = json!({"methodId": device.id});
+                let path = format!("/v1.0/signInSessions/{session}/challenge");
+                let prompt = world.post(&path, body).await.expect(200).json;
+                let request = device.request().await;
+                let body = json!({"response": device.response(&request, "approve", prompt["number"].as_str())});
+                let url = format!("{}/requests/{}/answer", device.url, request["id"].as_str().unwrap());
+                let proof = device.key.dpop(&call_claims("POST", &url, device.seconds()));
+                let path = url.strip_prefix(&world.servers[0].base).unwrap();
+                world.sixteen(|n| world.request(n, path, &body).header("DPoP", &proof))
+            })
+        },
+        accepted: |answer| answer.status == 204,
+    },
 ];
+
+const ACTIVATE: &str = "/v1.0/authenticatorDevices/activate";
 
 fn rounds() -> usize {
     std::env::var("REKEY_RACE_ROUNDS").map_or(10, |text| text.parse().expect("a number of rounds"))
@@ -224,6 +257,20 @@ impl World {
         let body = json!({"device": {"id": made["id"]}, "verificationCode": token.code()});
         self.post(&user.methods("hardwareOathMethods/assignAndActivate"), body).await.expect(204);
         (made["id"].as_str().unwrap().to_owned(), token)
+    }
+
+    /// What an app brings to be registered.
+    async fn activation(&self, user: &User, key: &Key) -> Value {
+        let begun = self.post(&user.methods("microsoftAuthenticatorMethods"), json!({})).await.expect(201).json;
+        let about = json!({"activationCode": begun["activationCode"], "displayName": "Phone"});
+        key.activation(&format!("{}{ACTIVATE}", self.servers[0].base), Clock::System.now().seconds(), &about)
+    }
+
+    /// A registered app.
+    async fn add_device(&self, user: &User) -> Device {
+        let key = Key::ed25519();
+        let made = self.post(ACTIVATE, self.activation(user, &key).await).await.expect(201).json;
+        Device::new(self.http.clone(), Clock::System, key, made["deviceUrl"].as_str().unwrap())
     }
 }
 

@@ -78,7 +78,8 @@ pub fn answer(tx: &mut Tx<'_>, caller: &DeviceCaller, id: &str, answer: &AnswerC
         set_last_used(tx, &device.app.row)?;
         prove(tx, &actor, user, &mut session, &mut state, &method)?;
     } else {
-        log::record(tx, &actor, Some(user), &session, &state, log::Result::WRONG_SECOND_FACTOR)?;
+        let refused = log::Result::WRONG_SECOND_FACTOR.by(&method);
+        log::record(tx, &actor, Some(user), &session, &state, refused)?;
     }
     Ok(answered)
 }

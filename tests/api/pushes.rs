@@ -121,6 +121,14 @@ async fn a_wrong_number_or_a_denial_ends_the_request() {
         device.deny(&request).await.expect(204);
         device.approve(&request, &number).await.expect_error(404, "resourceNotFound");
         assert_eq!(status(&app, &session).await, "mfaRequired");
+        // Both are in the log: told of the sign-in, not of the phone that answered.
+        let rows = app.get("/v1.0/auditLogs/signIns").await.expect(200).json;
+        for row in rows["value"].as_array().unwrap().iter().take(2) {
+            assert_eq!(row["status"]["errorCode"], 500_121, "{row}");
+            assert_eq!((&row["appDisplayName"], &row["userPrincipalName"]), (&json!("Test application"), &json!(USER)));
+            assert_eq!(row["ipAddress"], request["ipAddress"]);
+        }
+        assert_eq!(rows["value"].as_array().unwrap().len(), 2);
 
         // The session still takes the right answer.
         let number = push(&app, &session, &device).await;

@@ -13,7 +13,11 @@ use serde_json::{Value, json};
 use crate::{
     oath_fixtures::{SECRET, add_device, add_member},
     sign_in_fixtures::{OWN, PASSWORD, as_user, assert, begin, path, read_own, register, reset, set_password, verify},
-    support::{Answer, TestApp, on_each_backend},
+    support::{
+        Answer, TestApp,
+        authenticator::{Device, Key, activate},
+        on_each_backend,
+    },
     totp::Token,
 };
 
@@ -107,6 +111,39 @@ const ROWS: &[Row] = &[
         proof: CODE,
     },
     Row {
+        kind: MethodKind::MicrosoftAuthenticator,
+        name: "authenticator app",
+        prepare: None,
+        registration: &[
+            step!("begin", case => {
+                let begun = case.own(Method::POST, "microsoftAuthenticatorMethods", json!({})).await;
+                case.code = begun.json["activationCode"].as_str().map(str::to_owned);
+                case.keep_id(begun)
+            }),
+            step!("activate", case => {
+                let (key, code) = (Key::ed25519(), case.code.clone().expect("the registration was begun"));
+                let activated = activate(case.app, &key, &json!({"activationCode": code, "displayName": "Phone"})).await;
+                case.device = activated.json["deviceUrl"].as_str().map(|url| Device::at(case.app, key, url));
+                activated
+            }),
+        ],
+        proof: &[
+            step!("challenge", case => {
+                let body = json!({"methodId": case.id});
+                let prompt = case.app.post(&format!("{}/challenge", path(&case.session)), body).await;
+                if prompt.status.is_success() {
+                    case.code = prompt.json["number"].as_str().map(str::to_owned);
+                    case.request = case.device.as_ref().expect("the app was activated").request().await;
+                }
+                prompt
+            }),
+            step!("answer", case => {
+                let number = case.code.clone().expect("the app was asked");
+                case.device.as_ref().expect("the app was activated").approve(&case.request, &number).await
+            }),
+        ],
+    },
+    Row {
         kind: MethodKind::Phone,
         name: "phone",
         prepare: None,
@@ -131,7 +168,6 @@ const ROWS: &[Row] = &[
 /// Kinds without a row, and why.
 const ROWLESS: &[(MethodKind, &str)] = &[
     (MethodKind::Password, "administrators set it, and a reset never touches it"),
-    (MethodKind::MicrosoftAuthenticator, "nothing registers one yet"),
     (MethodKind::Fido2, "nothing registers one yet"),
 ];
 
@@ -161,6 +197,9 @@ struct Case<'a> {
     codes: u64,
     /// What is typed instead of a token's code.
     code: Option<String>,
+    /// The app, and what it is asked.
+    device: Option<Device>,
+    request: Value,
 }
 
 impl<'a> Case<'a> {
@@ -168,7 +207,18 @@ impl<'a> Case<'a> {
         let user = format!("{name}@contoso.example");
         add_member(app, &user).await;
         let (session, id) = (Value::Null, String::new());
-        let mut case = Self { app, user, session, registration_token: None, id, token: None, codes: 0, code: None };
+        let mut case = Self {
+            app,
+            user,
+            session,
+            registration_token: None,
+            id,
+            token: None,
+            codes: 0,
+            code: None,
+            device: None,
+            request: Value::Null,
+        };
         if let Some(prepare) = row.prepare {
             let answer = prepare(&mut case).await;
             assert!(answer.status.is_success(), "{}: {}", row.name, answer.text);

@@ -137,8 +137,12 @@ impl Device {
 
     /// An app that is registered already.
     pub fn at(app: &TestApp, key: Key, url: &str) -> Self {
+        Self::new(app.http.clone(), app.app.store.context().clock.clone(), key, url)
+    }
+
+    pub fn new(http: reqwest::Client, clock: Clock, key: Key, url: &str) -> Self {
         let id = url.rsplit('/').next().unwrap().to_owned();
-        Self { key, id, url: url.to_owned(), http: app.http.clone(), clock: app.app.store.context().clock.clone() }
+        Self { key, id, url: url.to_owned(), http, clock }
     }
 
     pub fn seconds(&self) -> i64 {

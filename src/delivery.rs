@@ -130,7 +130,7 @@ impl Senders {
     }
 }
 
-/// A message that this worker has claimed, and whether it is worth an attempt.
+/// A message that this worker has claimed, and when.
 struct Claimed {
     row: MessageRow,
     now: Timestamp,
@@ -154,9 +154,9 @@ impl Delivery {
 
     /// Delivers without end.
     pub async fn run(self) {
-        let loops: JoinSet<()> =
+        let mut loops: JoinSet<()> =
             self.senders.channels().into_iter().map(|channel| self.clone().run_channel(channel)).collect();
-        loops.join_all().await;
+        while loops.join_next().await.is_some() {}
     }
 
     async fn run_channel(self, channel: Channel) {
@@ -225,11 +225,8 @@ impl Delivery {
 
     /// One attempt, and what follows from it.
     async fn deliver(&self, Claimed { row, now }: Claimed) {
-        let outcome = if row.expires_at <= now {
-            Err(Failure::lasting("it has expired"))
-        } else {
-            self.attempt(&row, now).await
-        };
+        let outcome =
+            if row.expires_at <= now { Err(Failure::lasting("it has expired")) } else { self.attempt(&row, now).await };
         let (result, retry_at) = match outcome {
             Ok(()) => ("sent", None),
             Err(Failure { reason, is_final }) => {
@@ -263,8 +260,13 @@ impl Delivery {
         let opened = opened.map_err(|error| Failure::passing(error.to_string()))?;
         let message: Message =
             serde_json::from_slice(opened.expose_secret()).map_err(|_| Failure::lasting("it cannot be read"))?;
-        let outgoing =
-            Outgoing { id: &row.message_id, tenant: &row.tenant_id, created_at: row.created_at, now, message: &message };
+        let outgoing = Outgoing {
+            id: &row.message_id,
+            tenant: &row.tenant_id,
+            created_at: row.created_at,
+            now,
+            message: &message,
+        };
         match tokio::time::timeout(PATIENCE, sender.send(&outgoing)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Failure::passing("it took too long")),

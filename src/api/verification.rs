@@ -8,13 +8,7 @@ use poem_openapi::{
     types::Example,
 };
 
-use super::{
-    Tag, examples,
-    guard::Guard,
-    odata::NoContent,
-    problem::Problem,
-    strict_json::text,
-};
+use super::{Tag, examples, guard::Guard, odata::NoContent, problem::Problem, strict_json::text};
 use crate::{
     app::{App, Attempt},
     audit::Activity,

@@ -20,8 +20,9 @@ pub struct OutboxFile {
 impl OutboxFile {
     /// Makes the file when it is not there.
     pub fn new(path: PathBuf) -> Result<Self> {
-        open(&path)
-            .map_err(|error| Error::internal(format!("the outbox file {} cannot be written: {error}", path.display())))?;
+        open(&path).map_err(|error| {
+            Error::internal(format!("the outbox file {} cannot be written: {error}", path.display()))
+        })?;
         Ok(Self { path })
     }
 

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message as Mail, Tokio1Executor,
     message::{
-        Mailbox,
-        header::{ContentType, HeaderName, HeaderValue},
+        Mailbox, SinglePart,
+        header::{HeaderName, HeaderValue},
     },
 };
 use reqwest::Url;
@@ -29,16 +29,21 @@ impl Smtp {
     /// `from` is an address, with or without a name. A password is never sent in clear to another machine.
     pub fn new(url: &SecretString, from: &str) -> Result<Self> {
         let wrong = |message: &str| Error::invalid("smtpUrl", message);
-        let example = "A mail server is written smtps://USER:PASSWORD@HOST:465 or smtp://USER:PASSWORD@HOST:587?tls=required.";
+        let example =
+            "A mail server is written smtps://USER:PASSWORD@HOST:465 or smtp://USER:PASSWORD@HOST:587?tls=required.";
         let parsed: Url = url.expose_secret().parse().map_err(|_| wrong(example))?;
         let is_encrypted = parsed.scheme() == "smtps" || parsed.query() == Some("tls=required");
         if parsed.password().is_some() && !is_encrypted && !is_here(&parsed) {
             return Err(wrong("A password is only sent encrypted: use smtps://, or add ?tls=required."));
         }
         // The library's error may repeat the URL, and with it the password.
-        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret()).map_err(|_| wrong(example))?;
+        let transport =
+            AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret()).map_err(|_| wrong(example))?;
         let from = from.parse().map_err(|_| {
-            Error::invalid("emailFrom", "The sender is an address like no-reply@example.com or Example <no-reply@example.com>.")
+            Error::invalid(
+                "emailFrom",
+                "The sender is an address like no-reply@example.com or Example <no-reply@example.com>.",
+            )
         })?;
         Ok(Self { transport: transport.timeout(Some(PATIENCE)).build(), from })
     }
@@ -72,8 +77,7 @@ impl Smtp {
             .date(SystemTime::UNIX_EPOCH + written_at)
             .message_id(Some(format!("<{}@{}>", outgoing.id, self.from.email.domain())))
             .raw_header(HeaderValue::new(automatic, "auto-generated".into()))
-            .header(ContentType::TEXT_PLAIN)
-            .body(message.text.clone())
+            .singlepart(SinglePart::plain(message.text.clone()))
             .ok()
     }
 }

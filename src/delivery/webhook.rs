@@ -71,7 +71,11 @@ impl Signer {
         let key = |line: &str| {
             let text = line.strip_prefix(PREFIX).ok_or_else(wrong)?;
             let bytes = Zeroizing::new(STANDARD.decode(text).map_err(|_| wrong())?);
-            if SECRET_BYTES.contains(&bytes.len()) { Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes)) } else { Err(wrong()) }
+            if SECRET_BYTES.contains(&bytes.len()) {
+                Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes))
+            } else {
+                Err(wrong())
+            }
         };
         let lines = secrets.expose_secret().lines().map(str::trim).filter(|line| !line.is_empty());
         let keys = lines.map(key).collect::<Result<Vec<_>>>()?;
@@ -121,8 +125,14 @@ pub(super) async fn post(
         .header("webhook-timestamp", timestamp)
         .header("webhook-signature", signer.sign(outgoing.id, timestamp, &body))
         .body(body);
-    // The address may be a secret of its own, and stays out of the log.
-    let answer = request.send().await.map_err(|error| Failure::passing(error.without_url().to_string()))?;
+    // The library's words repeat the address, which may be a secret of its own, and stays out of the log.
+    let answer = request.send().await.map_err(|error| {
+        Failure::passing(match () {
+            () if error.is_timeout() => "the receiver does not answer in time",
+            () if error.is_connect() => "the receiver cannot be reached",
+            () => "the receiver cannot be talked to",
+        })
+    })?;
     match answer.status() {
         status if status.is_success() => Ok(()),
         StatusCode::GONE => Err(Failure::lasting("the receiver says 410 Gone")),
@@ -189,7 +199,8 @@ mod tests {
         for good in ["https://sms.example/send", "http://127.0.0.1:9/x", "http://[::1]:9/x", "http://localhost:9/x"] {
             assert!(make(good), "{good}");
         }
-        for wrong in ["http://sms.example/send", "http://localhost.example/x", "ftp://127.0.0.1/", "file:///etc/passwd"] {
+        for wrong in ["http://sms.example/send", "http://localhost.example/x", "ftp://127.0.0.1/", "file:///etc/passwd"]
+        {
             assert!(!make(wrong), "{wrong}");
         }
     }

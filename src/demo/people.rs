@@ -228,7 +228,8 @@ fn seed_method(tx: &mut Tx<'_>, user: &User, has: Has, number: usize) -> Result<
         Alternate => seed_phone(tx, user, PhoneType::AlternateMobile, format!("+1 42555502{number:02}")),
         Office => seed_phone(tx, user, PhoneType::Office, format!("+1 42555503{number:02}x{}", 100 + number)),
         Email => {
-            let detail = email::Email { email_address: user.user_principal_name.replace("@", "@home."), is_verified: true };
+            let detail =
+                email::Email { email_address: user.user_principal_name.replace("@", "@home."), is_verified: true };
             seed_row(tx, user, MethodKind::Email, email::ID.into(), &detail, None)
         }
         App => {

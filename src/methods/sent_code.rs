@@ -31,8 +31,7 @@ const TRIES: i32 = 3;
 /// NIST SP 800-63B-4 section 3.1.3.3 asks for at least six.
 const DIGITS: u8 = 6;
 /// What a person reads whose code was refused.
-pub const REFUSED: &str =
-    "The code is wrong, was used already or has expired. After three wrong ones it is worth nothing: ask for a new one.";
+pub const REFUSED: &str = "The code is wrong, was used already or has expired. After three wrong ones it is worth nothing: ask for a new one.";
 
 /// What becomes of a wish for a code: how the server can send, and how the user wants it.
 #[derive(Debug, Clone, Copy)]
@@ -187,8 +186,7 @@ pub fn check(
     let Some(challenge) = open(tx, user, method, session)?.pop() else { return Ok(None) };
     let place = challenges::place(&user.tenant_id, &user.user_id, &challenge.challenge_id);
     let state = tx.open(&place, &challenge.sealed_state)?;
-    let state: State =
-        serde_json::from_slice(secrecy::ExposeSecret::expose_secret(&state)).map_err(Error::internal)?;
+    let state: State = serde_json::from_slice(secrecy::ExposeSecret::expose_secret(&state)).map_err(Error::internal)?;
     let is_right = constant_time::verify_slices_are_equal(state.code.as_bytes(), code.as_bytes()).is_ok();
     if is_right && state.to == reach(method)?.0 {
         return Ok(challenges::take(tx, &challenge)?.then_some(state.channel));

@@ -60,7 +60,8 @@ pub(super) fn refuse_own_change(actor: &Actor, user: &User) -> Result<()> {
     if !actor.is(user) {
         return Ok(());
     }
-    let message = "Users cannot change their own phones and e-mail addresses: delete it, add the new one and verify it.";
+    let message =
+        "Users cannot change their own phones and e-mail addresses: delete it, add the new one and verify it.";
     Err(Error::Denied { area: crate::error::Area::Methods, inner: "notOnYourself", message: message.into() })
 }
 

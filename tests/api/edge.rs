@@ -277,7 +277,7 @@ async fn numbers_name_routes_and_no_users() {
 async fn numbers_may_have_an_address_of_their_own() {
     // A port that was free a moment ago; nobody else asks for it in between.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let options = rekey::server::Options { metrics_listen: Some(free.clone()) };
+    let options = rekey::server::Options { metrics_listen: Some(free.clone()), ..Default::default() };
     let app = TestApp::start_with(Backend::Sqlite, options).await;
     app.get("/healthz").await.expect(200);
     app.get("/metrics").await.expect_error(404, "resourceNotFound");

@@ -8,27 +8,27 @@ use crate::{
     totp::Token,
 };
 
-const USER: &str = "adele@contoso.example";
-const PASSWORD: &str = "correct horse battery";
+pub const USER: &str = "adele@contoso.example";
+pub const PASSWORD: &str = "correct horse battery";
 
 /// A user with a password.
-async fn add_user(app: &TestApp) {
+pub async fn add_user(app: &TestApp) {
     add_member(app, USER).await;
     let body = json!({"passwordProfile": {"password": PASSWORD, "forceChangePasswordNextSignIn": false}});
     app.patch(&format!("/v1.0/users/{USER}"), body).await.expect(204);
 }
 
-async fn begin(app: &TestApp, user: &str, password: &str) -> Answer {
+pub async fn begin(app: &TestApp, user: &str, password: &str) -> Answer {
     let first = json!({"type": "password", "password": password});
     app.post("/v1.0/signInSessions", json!({"userPrincipalName": user, "firstFactor": first})).await
 }
 
-async fn verify(app: &TestApp, session: &Value, method: &str, code: &str) -> Answer {
+pub async fn verify(app: &TestApp, session: &Value, method: &str, code: &str) -> Answer {
     let path = format!("/v1.0/signInSessions/{}/verify", session["id"].as_str().unwrap());
     app.post(&path, json!({"methodId": method, "verificationCode": code})).await
 }
 
-async fn as_user(app: &TestApp, token: &str, method: reqwest::Method, path: &str, body: Value) -> Answer {
+pub async fn as_user(app: &TestApp, token: &str, method: reqwest::Method, path: &str, body: Value) -> Answer {
     let request = app.http.request(method, format!("{}{path}", app.base)).bearer_auth(token);
     Answer::of(request.json(&body)).await
 }

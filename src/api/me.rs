@@ -33,6 +33,7 @@ const OWN: &[&str] = &[
     "unassignHardwareOathMethod",
     "activateHardwareOathMethod",
     "deactivateHardwareOathMethod",
+    "resyncHardwareOathMethod",
     "assignAndActivateHardwareOathMethod",
     "assignAndActivateHardwareOathMethodBySerialNumber",
     "listFido2Methods",

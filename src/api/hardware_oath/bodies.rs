@@ -36,7 +36,7 @@ impl Example for AssignBody {
 #[derive(Object)]
 #[oai(rename = "HardwareOathActivation", rename_all = "camelCase", deny_unknown_fields, example)]
 pub struct ActivateBody {
-    /// The 6 digits that the token shows now.
+    /// The 6 or 8 digits that the token shows now.
     #[oai(validator(max_length = 16))]
     pub verification_code: String,
     /// A new name for the token; at most 256 characters.
@@ -56,12 +56,30 @@ impl From<ActivateBody> for Activation {
     }
 }
 
+/// Two codes that the token showed one after the other.
+#[derive(Object)]
+#[oai(rename = "HardwareOathResync", rename_all = "camelCase", deny_unknown_fields, example)]
+pub struct ResyncBody {
+    /// The code that the token showed first.
+    #[oai(validator(max_length = 16))]
+    pub verification_code: String,
+    /// The code that it showed next.
+    #[oai(validator(max_length = 16))]
+    pub next_verification_code: String,
+}
+
+impl Example for ResyncBody {
+    fn example() -> Self {
+        Self { verification_code: "123456".into(), next_verification_code: "654321".into() }
+    }
+}
+
 /// Which token to assign, and a code from it.
 #[derive(Object)]
 #[oai(rename = "HardwareOathAssignmentAndActivation", rename_all = "camelCase", deny_unknown_fields, example)]
 pub struct AssignAndActivateBody {
     pub device: DeviceReference,
-    /// The 6 digits that the token shows now.
+    /// The 6 or 8 digits that the token shows now.
     #[oai(validator(max_length = 16))]
     pub verification_code: String,
     /// A new name for the token; at most 256 characters.
@@ -82,7 +100,7 @@ pub struct BySerialNumberBody {
     /// As it is printed on the token.
     #[oai(validator(max_length = 128))]
     pub serial_number: String,
-    /// The 6 digits that the token shows now.
+    /// The 6 or 8 digits that the token shows now.
     #[oai(validator(max_length = 16))]
     pub verification_code: String,
     /// A new name for the token; at most 256 characters.

@@ -82,7 +82,16 @@ impl TestApp {
     }
 
     pub async fn start_with(backend: Backend, options: Options) -> Self {
-        let mut this = Self::empty_with(backend, options).await;
+        Self::empty_with(backend, options, Clock::System).await.with_tenant().await
+    }
+
+    /// A server whose clock a test moves.
+    pub async fn start_at(backend: Backend, clock: Clock) -> Self {
+        Self::empty_with(backend, Options::default(), clock).await.with_tenant().await
+    }
+
+    async fn with_tenant(self) -> Self {
+        let mut this = self;
         this.tenant = this.new_tenant("contoso.example").await;
         this.token = this.token_with(&this.tenant, &rekey::access::known_permissions()).await;
         this
@@ -90,10 +99,10 @@ impl TestApp {
 
     /// A server without a tenant, for data that brings its own.
     pub async fn empty(backend: Backend) -> Self {
-        Self::empty_with(backend, Options::default()).await
+        Self::empty_with(backend, Options::default(), Clock::System).await
     }
 
-    async fn empty_with(backend: Backend, options: Options) -> Self {
+    async fn empty_with(backend: Backend, options: Options, clock: Clock) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = match backend {
             Backend::Sqlite => DatabaseUrl::Sqlite(folder.path().join("rekey.db")),
@@ -101,7 +110,7 @@ impl TestApp {
         };
         let entropy = Entropy::System;
         let sealer = Sealer::generate(&entropy).unwrap();
-        let store = Store::open(&url, Context::new(Clock::System, entropy, sealer)).unwrap();
+        let store = Store::open(&url, Context::new(clock, entropy, sealer)).unwrap();
         let acceptor = rekey::server::bind("127.0.0.1:0").await.unwrap();
         let address: SocketAddr = *acceptor.local_addr()[0].as_socket_addr().unwrap();
         let base = format!("http://{address}");

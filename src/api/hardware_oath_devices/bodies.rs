@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::{
-    api::examples,
+    api::{examples, strict_json::text},
     error::{Error, Result},
     hardware_oath::inventory::{DeviceChanges, NewDevice},
     store::devices::{DeviceHash, OtpType},
@@ -63,7 +63,7 @@ impl From<OtpChoice> for OtpType {
 #[oai(rename = "HardwareOathAssignTo", deny_unknown_fields, example)]
 pub struct AssignToBody {
     /// The user's id or userPrincipalName.
-    #[oai(validator(max_length = 256))]
+    #[oai(validator(max_length = 256), deserialize_with = "text")]
     pub id: String,
 }
 
@@ -78,14 +78,14 @@ impl Example for AssignToBody {
 #[oai(rename = "HardwareOathDeviceRequest", rename_all = "camelCase", deny_unknown_fields, example)]
 pub struct CreateBody {
     /// As it is printed on the token; unique in the tenant.
-    #[oai(validator(max_length = 128))]
+    #[oai(validator(max_length = 128), deserialize_with = "text")]
     serial_number: String,
-    #[oai(validator(max_length = 128))]
+    #[oai(validator(max_length = 128), deserialize_with = "text")]
     manufacturer: String,
-    #[oai(validator(max_length = 128))]
+    #[oai(validator(max_length = 128), deserialize_with = "text")]
     model: String,
     /// Base32 (A to Z, 2 to 7), 16 to 128 characters. It goes in and never comes out.
-    #[oai(validator(max_length = 128))]
+    #[oai(validator(max_length = 128), deserialize_with = "text")]
     secret_key: String,
     /// 30 or 60. Needed for TOTP; without meaning for HOTP.
     time_interval_in_seconds: Option<i32>,
@@ -95,7 +95,7 @@ pub struct CreateBody {
     otp_type: Option<OtpChoice>,
     /// Digits of a code, 6 or 8. Default: 6.
     digits: Option<i32>,
-    #[oai(validator(max_length = 256))]
+    #[oai(validator(max_length = 256), deserialize_with = "text")]
     display_name: Option<String>,
     /// Who gets it at once.
     assign_to: Option<AssignToBody>,
@@ -186,20 +186,20 @@ pub struct BulkItem {
     /// The caller's number of the item; the answer keeps the order of the request.
     #[oai(rename = "@contentId", validator(max_length = 64))]
     content_id: Option<String>,
-    #[oai(validator(max_length = 128))]
+    #[oai(validator(max_length = 128), deserialize_with = "text")]
     serial_number: String,
-    #[oai(validator(max_length = 128))]
+    #[oai(validator(max_length = 128), deserialize_with = "text")]
     manufacturer: String,
-    #[oai(validator(max_length = 128))]
+    #[oai(validator(max_length = 128), deserialize_with = "text")]
     model: String,
-    #[oai(validator(max_length = 128))]
+    #[oai(validator(max_length = 128), deserialize_with = "text")]
     secret_key: String,
     /// 30 or 60. Needed for TOTP; without meaning for HOTP.
     time_interval_in_seconds: Option<Seconds>,
     hash_function: Option<HashChoice>,
     otp_type: Option<OtpChoice>,
     digits: Option<i32>,
-    #[oai(validator(max_length = 256))]
+    #[oai(validator(max_length = 256), deserialize_with = "text")]
     display_name: Option<String>,
     assign_to: Option<AssignToBody>,
 }
@@ -227,7 +227,7 @@ impl From<BulkItem> for NewDevice {
 #[oai(rename = "HardwareOathBulkRequest", deny_unknown_fields, example)]
 pub struct BulkBody {
     /// `#$delta`.
-    #[oai(rename = "@context", validator(max_length = 64))]
+    #[oai(rename = "@context", validator(max_length = 64), deserialize_with = "text")]
     context: Option<String>,
     /// 1 to 100 tokens.
     #[oai(validator(min_items = 1, max_items = 100))]

@@ -226,6 +226,7 @@ impl<R: BufRead> Container<R> {
                 Err(refuse(format!("What stands in line {line} does not end within {MAX_CHILD_BYTES} bytes.")))
             }
             Err(quick_xml::Error::Io(error)) => Err(refuse(format!("The file cannot be read: {error}."))),
+            Err(quick_xml::Error::Syntax(_)) => Err(refuse(format!("The file breaks off in or behind line {line}."))),
             Err(_) => Err(malformed(line)),
         }
     }

@@ -419,7 +419,7 @@ async fn a_code_takes_the_channel_that_the_phone_and_the_policy_allow() {
         send(MOBILE, json!({})).await.expect_error(400, "badRequest");
         app.post(&format!("{}/{MOBILE}/verify", phones()), code(&sent.code())).await.expect_error(400, "badRequest");
         let user = format!("/v1.0/users/{USER}/authentication");
-        set_policy(&app, |policy| policy.email = disabled()).await;
+        set_policy(&app, |policy| policy.email.common = disabled()).await;
         app.post(&format!("{user}/emailMethods"), json!({"emailAddress": "a@b.example"}))
             .await
             .expect_error(400, "badRequest");

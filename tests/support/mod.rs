@@ -155,7 +155,11 @@ impl TestApp {
 
     /// A server whose time stands still until the test moves it: `app.app.store.context().clock`.
     pub async fn start_with_own_clock(backend: Backend) -> Self {
-        let clock = Clock::manual(Clock::System.now());
+        Self::start_at(backend, Clock::manual(Clock::System.now())).await
+    }
+
+    /// A server whose clock a test moves.
+    pub async fn start_at(backend: Backend, clock: Clock) -> Self {
         Self::start_as(backend, Setup { clock, ..Setup::default() }).await
     }
 

@@ -67,11 +67,15 @@ fn insert_user(tx: &mut Tx<'_>, tenant: &TenantId, number: usize) -> Result<()> 
     users::insert(tx, &user, &Requirements::default())?;
     let id = user.user_id;
     for phone_type in PhoneType::ALL {
-        let phone = Phone { phone_number: format!("+1 206555{:04}", number % 10_000), phone_type: *phone_type };
+        let phone = Phone {
+            phone_number: format!("+1 206555{:04}", number % 10_000),
+            phone_type: *phone_type,
+            is_verified: true,
+        };
         let row = new_row(tx, tenant, &id, MethodKind::Phone, MethodId::new(phone_type.method_id()), &phone)?;
         methods::insert(tx, &row)?;
     }
-    let email = Email { email_address: format!("user{number}@mail.example") };
+    let email = Email { email_address: format!("user{number}@mail.example"), is_verified: true };
     let row = new_row(tx, tenant, &id, MethodKind::Email, MethodId::new(email::ID), &email)?;
     methods::insert(tx, &row)
 }

@@ -130,7 +130,7 @@ impl Senders {
     }
 }
 
-/// A message that this worker has claimed, and whether it is worth an attempt.
+/// A message that this worker has claimed, and when.
 struct Claimed {
     row: MessageRow,
     now: Timestamp,
@@ -154,9 +154,9 @@ impl Delivery {
 
     /// Delivers without end.
     pub async fn run(self) {
-        let loops: JoinSet<()> =
+        let mut loops: JoinSet<()> =
             self.senders.channels().into_iter().map(|channel| self.clone().run_channel(channel)).collect();
-        loops.join_all().await;
+        while loops.join_next().await.is_some() {}
     }
 
     async fn run_channel(self, channel: Channel) {

@@ -13,23 +13,24 @@ use crate::{
     id::DeviceId,
     methods::{
         Method, MethodKind,
-        oath::{self, CodeOutcome, HashFunction, TotpParameters},
-        policy,
+        oath::{self, CodeOutcome},
+        policy, preferences,
         proof::Verdict,
         registration,
     },
     store::{
         Tx,
-        devices::{self, Device, DeviceHash, DeviceStatus},
+        devices::{self, Device, DeviceStatus},
+        guesses::GuessKind,
         users::{User, UserType},
     },
+    throttle,
 };
 
+mod codes;
 pub mod import;
 pub mod inventory;
 
-/// Digits of a hardware token's code (Graph: TOTP with 6 digits only).
-const DIGITS: u8 = 6;
 /// The longest display name of a token, in characters.
 const MAX_NAME_LENGTH: usize = 256;
 
@@ -61,8 +62,8 @@ pub struct Activation {
 }
 
 impl Activation {
-    fn check(&self) -> Result<()> {
-        oath::check_code(&self.verification_code, DIGITS)?;
+    fn check(&self, device: &Device) -> Result<()> {
+        oath::check_code(&self.verification_code, codes::digits(device))?;
         self.display_name.as_ref().map_or(Ok(()), |name| directory::check_text("displayName", name, MAX_NAME_LENGTH))
     }
 }
@@ -98,10 +99,11 @@ pub fn unassign(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str) -> Resul
     release(tx, &device)?;
     let entry = Entry::success(Activity::DELETE_METHOD, Target::user(&user))
         .because("Admin took a hardware OATH token away from the user");
-    audit::record(tx, &actor, describe(entry, &device, DeviceStatus::Available)).map(drop)
+    let entry = forget_default(tx, &user, describe(entry, &device, DeviceStatus::Available))?;
+    audit::record(tx, &actor, entry).map(drop)
 }
 
-/// Activates an assigned token with a right code. A wrong one is remembered in the token's status.
+/// Activates an assigned token with a right code. A wrong one is counted, and remembered in the token's status.
 pub fn activate(
     tx: &mut Tx<'_>,
     caller: &Caller,
@@ -111,20 +113,16 @@ pub fn activate(
 ) -> Result<CodeOutcome> {
     let (actor, user) = directory::authorize_on_user(tx, caller, REGISTER, user)?;
     let device = of_user(tx, &user, id)?;
-    activation.check()?;
+    activation.check(&device)?;
     policy::check_registration(tx, &user, MethodKind::HardwareOath, None)?;
     if device.status == DeviceStatus::Activated {
         return Err(Error::conflict("The hardware OATH token is activated already."));
     }
-    match prove(tx, &device, &activation.verification_code)? {
-        Ok(step) => {
-            finish(tx, &user, &device, step, activation)?;
+    match counted(tx, &user, |tx| codes::take(tx, &device, &activation.verification_code))? {
+        Ok(taken) => {
             let entry = Entry::success(Activity::UPDATE_METHOD, Target::user(&user))
                 .because("The hardware OATH token was activated by a code");
-            audit::record(tx, &actor, describe(entry, &device, DeviceStatus::Activated))?;
-            let activated = Device { status: DeviceStatus::Activated, ..device };
-            registration::completed(tx, &actor, &user, &Method::HardwareOath(activated))?;
-            Ok(CodeOutcome::Accepted)
+            finish(tx, &actor, &user, &device, taken, activation, entry)
         }
         Err(reason) => {
             devices::update(tx, &Device { status: DeviceStatus::FailedActivation, ..device.clone() })?;
@@ -145,7 +143,8 @@ pub fn deactivate_of_user(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str
     deactivate(tx, &device)?;
     let entry = Entry::success(Activity::UPDATE_METHOD, Target::user(&user))
         .because("Admin deactivated a hardware OATH token of the user");
-    audit::record(tx, &actor, describe(entry, &device, DeviceStatus::Assigned)).map(drop)
+    let entry = forget_default(tx, &user, describe(entry, &device, DeviceStatus::Assigned))?;
+    audit::record(tx, &actor, entry).map(drop)
 }
 
 /// Assigns and activates in one step. With a wrong code the token stays in the inventory, so that nobody can block
@@ -158,19 +157,15 @@ pub fn assign_and_activate(
     activation: &Activation,
 ) -> Result<CodeOutcome> {
     let (actor, user) = directory::authorize_on_user(tx, caller, REGISTER, user)?;
-    activation.check()?;
     policy::check_registration(tx, &user, MethodKind::HardwareOath, None)?;
     let device = find(tx, &actor, device)?;
+    activation.check(&device)?;
     check_assignable(tx, &user, &device)?;
-    match prove(tx, &device, &activation.verification_code)? {
-        Ok(step) => {
-            finish(tx, &user, &device, step, activation)?;
+    match counted(tx, &user, |tx| codes::take(tx, &device, &activation.verification_code))? {
+        Ok(taken) => {
             let entry = Entry::success(Activity::REGISTER_METHOD, Target::user(&user))
                 .because("A hardware OATH token was assigned to the user and activated by a code");
-            audit::record(tx, &actor, describe(entry, &device, DeviceStatus::Activated))?;
-            let activated = Device { status: DeviceStatus::Activated, ..device };
-            registration::completed(tx, &actor, &user, &Method::HardwareOath(activated))?;
-            Ok(CodeOutcome::Accepted)
+            finish(tx, &actor, &user, &device, taken, activation, entry)
         }
         Err(reason) => {
             let entry = Entry::failure(Activity::REGISTER_METHOD, Target::user(&user), reason);
@@ -180,12 +175,65 @@ pub fn assign_and_activate(
     }
 }
 
-/// Checks a code at a sign-in, and takes it.
+/// Finds a token again whose button was pressed too often or whose clock is too far off, by two consecutive codes
+/// (RFC 4226 section 7.4, RFC 6238 section 6). Both are spent; whether the token is activated stays as it is.
+pub fn resync(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    user: &str,
+    id: &str,
+    (first, second): (&str, &str),
+) -> Result<CodeOutcome> {
+    let (actor, user) = directory::authorize_on_user(tx, caller, REGISTER, user)?;
+    let device = of_user(tx, &user, id)?;
+    oath::check_code(first, codes::digits(&device))?;
+    oath::check_code_of("nextVerificationCode", second, codes::digits(&device))?;
+    let (entry, outcome) = match counted(tx, &user, |tx| codes::take_pair(tx, &device, first, second))? {
+        Ok(taken) => {
+            let entry = Entry::success(Activity::UPDATE_METHOD, Target::user(&user))
+                .because("The hardware OATH token was synchronized by two consecutive codes")
+                .modified("DriftSteps", device.drift_steps, taken.drift_steps);
+            (entry, CodeOutcome::Accepted)
+        }
+        Err(reason) => {
+            let entry = Entry::failure(Activity::UPDATE_METHOD, Target::user(&user), reason);
+            (entry, CodeOutcome::Refused { message: reason.into() })
+        }
+    };
+    audit::record(tx, &actor, describe(entry, &device, device.status))?;
+    Ok(outcome)
+}
+
+/// Checks a code at a sign-in, and takes it. The sign-in counts wrong ones.
 pub fn verify(tx: &mut Tx<'_>, device: &Device, code: &str) -> Result<Verdict> {
-    oath::check_code(code, DIGITS)?;
-    Ok(match prove(tx, device, code)? {
+    oath::check_code(code, codes::digits(device))?;
+    Ok(match codes::take(tx, device, code)? {
         Ok(_) => Verdict::Proven,
         Err(reason) => Verdict::Refused(reason),
+    })
+}
+
+/// Lets whoever types codes guess as seldom as at a sign-in: the failures are counted together.
+fn counted(
+    tx: &mut Tx<'_>,
+    user: &User,
+    take: impl FnOnce(&mut Tx<'_>) -> Result<codes::Taken>,
+) -> Result<codes::Taken> {
+    let (tenant, subject) = (&user.tenant_id, user.user_id.as_str());
+    throttle::check(tx, tenant, subject, GuessKind::Otp)?;
+    let taken = take(tx)?;
+    match taken {
+        Ok(_) => throttle::succeeded(tx, tenant, subject, GuessKind::Otp)?,
+        Err(_) => throttle::failed(tx, tenant, subject, GuessKind::Otp)?,
+    }
+    Ok(taken)
+}
+
+/// A default that needs this kind of method goes with the last one.
+fn forget_default(tx: &mut Tx<'_>, user: &User, entry: Entry) -> Result<Entry> {
+    Ok(match preferences::forget_unfit(tx, user)? {
+        Some(preferred) => entry.modified("DefaultMethod", Some(preferred), None::<()>),
+        None => entry,
     })
 }
 
@@ -257,39 +305,27 @@ fn check_assignable(tx: &mut Tx<'_>, user: &User, device: &Device) -> Result<()>
     oath::check_room(tx, user)
 }
 
-/// Checks a code and takes its time step, so that it is used up. The error is a sentence for the caller.
-fn prove(tx: &mut Tx<'_>, device: &Device, code: &str) -> Result<std::result::Result<i64, &'static str>> {
-    let parameters = TotpParameters {
-        hash_function: match device.hash_function {
-            DeviceHash::Sha1 => HashFunction::Sha1,
-            DeviceHash::Sha256 => HashFunction::Sha256,
-            DeviceHash::Sha512 => HashFunction::Sha512,
-        },
-        digits: DIGITS,
-        time_interval_in_seconds: u32::try_from(device.time_interval_seconds).map_err(Error::internal)?,
-    };
-    let secret = tx.open(&secret_place(device), &device.sealed_secret)?;
-    let Some(step) = oath::matching_step(&secret, parameters, code, tx.now()) else {
-        return Ok(Err("The code is wrong. Enter the code that the token shows now."));
-    };
-    if !devices::take_step(tx, device, step)? {
-        return Ok(Err("The code was used already. Wait for the token's next code."));
-    }
-    Ok(Ok(step))
-}
-
-/// The user has the token, and it is activated since the code of `step`.
-fn finish(tx: &mut Tx<'_>, user: &User, device: &Device, step: i64, activation: &Activation) -> Result<()> {
+/// The user has the token, and it is activated. `device` is the token before its code was `taken`.
+fn finish(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    user: &User,
+    device: &Device,
+    taken: Device,
+    activation: &Activation,
+    entry: Entry,
+) -> Result<CodeOutcome> {
     let activated = Device {
         status: DeviceStatus::Activated,
         display_name: activation.display_name.clone().or_else(|| device.display_name.clone()),
         assigned_to: Some(user.user_id.clone()),
         assigned_at: device.assigned_at.or(Some(tx.now())),
-        last_step: Some(step),
-        last_used_at: Some(tx.now()),
-        ..device.clone()
+        ..taken
     };
-    devices::update(tx, &activated)
+    devices::update(tx, &activated)?;
+    audit::record(tx, actor, describe(entry, device, DeviceStatus::Activated))?;
+    registration::completed(tx, actor, user, &Method::HardwareOath(activated))?;
+    Ok(CodeOutcome::Accepted)
 }
 
 /// Says which token of the user's, and what became of it. `device` is the token as it was before.

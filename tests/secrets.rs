@@ -96,6 +96,20 @@ async fn nothing_slips_out(backend: Backend) {
         }
     }
     assert!(secrets.iter().filter(|secret| secret.revealed_by.is_some()).count() >= 3, "nothing was revealed");
+    // What was sent to people.
+    let path = installation.path().join("rekey.outbox.jsonl");
+    let mut outbox = String::new();
+    for _ in 0..600 {
+        outbox = std::fs::read_to_string(&path).unwrap();
+        if !outbox.is_empty() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let texts =
+        outbox.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["text"].as_str().unwrap().to_owned());
+    secrets.extend(texts.map(|text| Secret::new("a message", text)));
+    assert!(secrets.iter().any(|secret| secret.name == "a message"), "nothing was sent");
     // What callers sent: secrets of tokens and passwords of users.
     for operation in &operations {
         let example = operation.body.as_ref().and_then(|body| body.example.clone()).unwrap_or_default();

@@ -151,6 +151,32 @@ pub fn sign_in() -> String {
     demo::id("signIn")
 }
 
+/// The same in a vendor's file: a token that counts, and one with a clock.
+pub fn hardware_oath_pskc() -> String {
+    format!(
+        r#"<?xml version="1.0" encoding="UTF-8"?>
+<KeyContainer Version="1.0" xmlns="urn:ietf:params:xml:ns:keyprov:pskc">
+  <KeyPackage>
+    <DeviceInfo><Manufacturer>oath.Thales</Manufacturer><SerialNo>GALT11429301</SerialNo><Model>OTP 110 Token</Model></DeviceInfo>
+    <Key Id="GALT11429301" Algorithm="urn:ietf:params:xml:ns:keyprov:pskc:hotp">
+      <AlgorithmParameters><ResponseFormat Length="6" Encoding="DECIMAL"/></AlgorithmParameters>
+      <Data><Secret><PlainValue>MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=</PlainValue></Secret><Counter><PlainValue>0</PlainValue></Counter></Data>
+      <UserId>{}</UserId>
+    </Key>
+  </KeyPackage>
+  <KeyPackage>
+    <DeviceInfo><Manufacturer>oath.Thales</Manufacturer><SerialNo>GALT11429302</SerialNo><Model>OTP 110 Token</Model></DeviceInfo>
+    <Key Id="GALT11429302" Algorithm="urn:ietf:params:xml:ns:keyprov:pskc:totp">
+      <AlgorithmParameters><ResponseFormat Length="6" Encoding="DECIMAL"/></AlgorithmParameters>
+      <Data><Secret><PlainValue>MDk4NzY1NDMyMTA5ODc2NTQzMjE=</PlainValue></Secret><TimeInterval><PlainValue>30</PlainValue></TimeInterval></Data>
+    </Key>
+  </KeyPackage>
+</KeyContainer>
+"#,
+        demo::EXAMPLE_USER
+    )
+}
+
 pub fn audit_event() -> String {
     demo::id("audit event")
 }

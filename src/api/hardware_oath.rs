@@ -8,7 +8,7 @@ use poem_openapi::{
 
 mod bodies;
 
-use bodies::{ActivateBody, AssignAndActivateBody, AssignBody, BySerialNumberBody};
+use bodies::{ActivateBody, AssignAndActivateBody, AssignBody, BySerialNumberBody, ResyncBody};
 
 use super::{
     Tag, examples,
@@ -22,7 +22,7 @@ use crate::{
     audit::Activity,
     hardware_oath::{self, Activation, DeviceKey},
     id::UserId,
-    store::devices::Device,
+    store::devices::{Device, OtpType},
 };
 
 /// A hardware OATH token that is assigned to a user.
@@ -67,10 +67,15 @@ pub struct DeviceView {
     /// Always null: a token's secret goes in and never comes out.
     #[oai(nullable)]
     pub secret_key: Option<String>,
-    /// 30 or 60.
-    pub time_interval_in_seconds: i32,
-    /// `hmacsha1` or `hmacsha256`.
+    /// 30 or 60; null for HOTP.
+    #[oai(nullable)]
+    pub time_interval_in_seconds: Option<i32>,
+    /// `hmacsha1`, `hmacsha256` or `hmacsha512`.
     pub hash_function: String,
+    /// `totp` (by time, RFC 6238) or `hotp` (by counter, RFC 4226). Not in Graph.
+    pub otp_type: String,
+    /// Digits of a code: 6 or 8. Not in Graph.
+    pub digits: i32,
     /// `available`, `assigned`, `activated` or `failedActivation`.
     pub status: String,
     /// The user who has it.
@@ -90,8 +95,10 @@ impl DeviceView {
             manufacturer: device.manufacturer,
             model: device.model,
             secret_key: None,
-            time_interval_in_seconds: device.time_interval_seconds,
+            time_interval_in_seconds: (device.otp_type == OtpType::Totp).then_some(device.time_interval_seconds),
             hash_function: device.hash_function.as_str().into(),
+            otp_type: device.otp_type.as_str().into(),
+            digits: device.digits,
             status: device.status.as_str().into(),
             assigned_to: device.assigned_to.map(|id| IdentityView::new(id, owner_name)),
             last_used_date_time: device.last_used_at.map(|at| at.to_iso()),
@@ -251,9 +258,11 @@ impl HardwareOathApi {
 
     /// Activate a hardware OATH token
     ///
-    /// Makes an assigned token usable, with the code it shows (the one before or after is accepted too). A wrong code,
-    /// or one that was used before, is answered 400 and sets the token's status to `failedActivation`; try again with
-    /// the next code. A token that is activated already is answered 409. Needs the permission
+    /// Makes an assigned token usable, with the code it shows: for TOTP the one before or after is accepted too, for
+    /// HOTP one of the ten behind the last. A wrong code, or one that was used before, is answered 400, sets the
+    /// token's status to `failedActivation` and is counted with the wrong codes of the user's sign-ins: after five in
+    /// a row there is a wait (429). Try again with the next code; if that is wrong too, `resync` helps a token that is
+    /// too far off. A token that is activated already is answered 409. Needs the permission
     /// `UserAuthMethod-HardwareOATH.ReadWrite.All` or `UserAuthenticationMethod.ReadWrite.All`, or the role
     /// Authentication Administrator.
     #[oai(
@@ -280,6 +289,43 @@ impl HardwareOathApi {
         let write = self
             .0
             .write(guard.0, attempt, move |tx, caller| hardware_oath::activate(tx, caller, &user, &id, &activation));
+        write.await?.into_result()?;
+        Ok(NoContent::Done)
+    }
+
+    /// Synchronize a hardware OATH token
+    ///
+    /// Finds a token again whose codes are not accepted any more: its button was pressed too often (HOTP, up to a
+    /// thousand codes ahead) or its clock is too far off (TOTP, up to a hundred steps either way). It takes two codes
+    /// that the token showed one after the other. Both are used up then, and whether the token is activated stays as it
+    /// is. Clocks that are off by a little need none of this: every accepted code shows how far, up to ten steps. Wrong
+    /// codes are answered 400 and counted as at the activation. Not in Graph. Needs the permission
+    /// `UserAuthMethod-HardwareOATH.ReadWrite.All` or `UserAuthenticationMethod.ReadWrite.All`, or the role
+    /// Authentication Administrator.
+    #[oai(
+        path = "/v1.0/users/:user/authentication/hardwareOathMethods/:id/resync",
+        method = "post",
+        operation_id = "resyncHardwareOathMethod"
+    )]
+    async fn resync(
+        &self,
+        guard: Guard,
+        /// The user's id or userPrincipalName.
+        #[oai(example = "examples::user")]
+        user: Path<String>,
+        /// The id of the token.
+        #[oai(example = "examples::assigned_hardware_oath")]
+        id: Path<String>,
+        /// Any text of your choice; the same request with the same key is carried out once.
+        #[oai(name = "Idempotency-Key")]
+        _idempotency_key: Header<Option<String>>,
+        body: Json<ResyncBody>,
+    ) -> Result<NoContent, Problem> {
+        let ResyncBody { verification_code, next_verification_code } = body.0;
+        let attempt = Attempt::on_user(Activity::UPDATE_METHOD, &user);
+        let write = self.0.write(guard.0, attempt, move |tx, caller| {
+            hardware_oath::resync(tx, caller, &user, &id, (&verification_code, &next_verification_code))
+        });
         write.await?.into_result()?;
         Ok(NoContent::Done)
     }
@@ -317,7 +363,7 @@ impl HardwareOathApi {
     /// Assign and activate a hardware OATH token
     ///
     /// Gives a token of the inventory to a user and activates it with the code it shows. With a wrong code nothing is
-    /// assigned (400). Needs the permission `UserAuthMethod-HardwareOATH.ReadWrite.All` or
+    /// assigned (400), and the code is counted. Needs the permission `UserAuthMethod-HardwareOATH.ReadWrite.All` or
     /// `UserAuthenticationMethod.ReadWrite.All`, or the role Authentication Administrator.
     #[oai(
         path = "/v1.0/users/:user/authentication/hardwareOathMethods/assignAndActivate",

@@ -1,5 +1,7 @@
 //! `/directory/authenticationMethodDevices/hardwareOathDevices`: the inventory.
 
+use std::io::Cursor;
+
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
     param::{Header, Path, Query},
@@ -7,11 +9,11 @@ use poem_openapi::{
 };
 
 mod bodies;
-mod csv_body;
 mod filter;
+mod token_file;
 
 use bodies::{AssignToBody, BulkBody, CreateBody, UpdateBody};
-use csv_body::Csv;
+use token_file::TokenFile;
 
 use super::{
     Tag, examples,
@@ -26,7 +28,7 @@ use crate::{
     audit::Activity,
     hardware_oath::{
         self, DeviceKey, OwnedDevice,
-        import::{self, ImportReport},
+        import::{self, ImportReport, pskc::FileKey},
         inventory::{self, DeviceChanges, NewDevice},
     },
     id::DeviceId,
@@ -70,17 +72,17 @@ struct ImportView {
     imported: u64,
     /// Tokens that were assigned to the user the file names.
     assigned: u64,
-    /// Rows whose token was in the inventory already.
+    /// Rows or keys whose token was in the inventory already.
     skipped: u64,
-    /// Rows that were not, or not wholly, carried out.
+    /// Rows or keys that were not, or not wholly, carried out.
     failed: Vec<FailedRowView>,
 }
 
-/// A row that was not, or not wholly, carried out.
+/// A row or key that was not, or not wholly, carried out.
 #[derive(Debug, Object)]
 #[oai(rename = "HardwareOathImportFailure")]
 struct FailedRowView {
-    /// Where the row begins in the file; the header is line 1.
+    /// Where the row or key begins in the file; the first line is 1.
     line: u64,
     /// What is wrong with it.
     reason: String,
@@ -169,7 +171,7 @@ impl HardwareOathDevicesApi {
     /// Add many tokens
     ///
     /// Adds up to 100 hardware OATH tokens, all or none: when one is refused, `error.target` names it
-    /// (`value[3].secretKey`) and nothing was changed. Each may be assigned at once. For more, use the CSV import.
+    /// (`value[3].secretKey`) and nothing was changed. Each may be assigned at once. For more, use the import.
     /// Needs the same permissions or roles as adding one.
     #[oai(
         path = "/v1.0/directory/authenticationMethodDevices/hardwareOathDevices",
@@ -184,11 +186,14 @@ impl HardwareOathDevicesApi {
         Ok(AllCreated::Devices(Json(Page::whole(self.0.context(&info, COLLECTION), value))))
     }
 
-    /// Import tokens from CSV
+    /// Import tokens from a file
     ///
-    /// Takes the file that Microsoft Entra takes: a first line with the columns `upn`, `serial number`, `secret key`
-    /// (Base32), `time interval` (30 or 60), `manufacturer` and `model`, then one line per token; at most 100,000.
-    /// A token whose `upn` names a user is assigned to that user. Good lines land, bad ones are in the report. Tokens
+    /// As `text/csv`, the file that Microsoft Entra takes: a first line with the columns `upn`, `serial number`, `secret
+    /// key` (Base32), `time interval` (30 or 60), `manufacturer` and `model`, then one line per token; at most 100,000.
+    /// Beyond Entra, the columns `hash function`, `otp type` (`totp` or `hotp`) and `digits` (6 or 8) may follow. As
+    /// `application/pskc+xml`, a vendor's file of RFC 6030 with plain secrets; encrypted files are imported at the
+    /// command line, where their key or password stays. A token whose `upn` or `UserId` names a user is assigned to
+    /// that user. Good lines and keys land, bad ones are in the report. Tokens
     /// that are in the inventory already are skipped (and assigned if they are still available), so a corrected file
     /// can be sent again. Needs the permission `Policy.ReadWrite.AuthenticationMethod`, or the role Authentication
     /// Policy Administrator; to assign, also `UserAuthenticationMethod.ReadWrite.All` or Authentication Administrator.
@@ -204,9 +209,12 @@ impl HardwareOathDevicesApi {
         /// Any text of your choice; the same request with the same key is carried out once.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
-        body: Csv,
+        body: TokenFile,
     ) -> Result<Json<ImportView>, Problem> {
-        let report = import::import_csv(&self.0, guard.0, std::io::Cursor::new(body.0)).await?;
+        let report = match body {
+            TokenFile::Csv(file) => import::import_csv(&self.0, guard.0, Cursor::new(file)).await?,
+            TokenFile::Pskc(file) => import::import_pskc(&self.0, guard.0, Cursor::new(file), FileKey::None).await?,
+        };
         let context = self.0.context(&info, &format!("{COLLECTION}/import"));
         Ok(Json(ImportView::new(context, report)))
     }

@@ -38,6 +38,7 @@ const OWN: &[&str] = &[
     "unassignHardwareOathMethod",
     "activateHardwareOathMethod",
     "deactivateHardwareOathMethod",
+    "resyncHardwareOathMethod",
     "assignAndActivateHardwareOathMethod",
     "assignAndActivateHardwareOathMethodBySerialNumber",
     "listFido2Methods",

@@ -236,7 +236,7 @@ fn describe_poem(error: &poem::Error, info: &RequestInfo) -> Description {
     }
     if error.is::<ContentTypeError>() {
         let message = if info.path.ends_with("/import") {
-            "Send the body as CSV, with 'Content-Type: text/csv'."
+            "Send the body as CSV or PSKC, with 'Content-Type: text/csv' or 'Content-Type: application/pskc+xml'."
         } else {
             "Send the body as JSON, with 'Content-Type: application/json'."
         };

@@ -21,7 +21,7 @@ pub struct Database {
     pub database: DatabaseUrl,
     /// The file with the keys that seal secrets at rest; made beside the database on first use
     #[arg(long, env = "REKEY_KEY_FILE")]
-    key_file: Option<PathBuf>,
+    pub key_file: Option<PathBuf>,
 }
 
 impl Database {

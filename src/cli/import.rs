@@ -1,9 +1,14 @@
 //! `rekey user ...` and `rekey hardware-oath ...`.
 
-use std::{fs::File, io::BufReader, path::PathBuf, process::ExitCode};
+use std::{
+    fs::File,
+    io::{BufReader, Read},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, Subcommand};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use super::{
@@ -13,9 +18,10 @@ use super::{
 use crate::{
     access::Caller,
     app::App,
+    config::DatabaseUrl,
     directory::import::import_users,
     error::{Error, Result},
-    hardware_oath::import::import_csv,
+    hardware_oath::import::{self, pskc::FileKey},
     store::{self, roles},
     tokens,
 };
@@ -30,8 +36,9 @@ pub enum UserCommand {
 
 #[derive(Debug, Subcommand)]
 pub enum HardwareOathCommand {
-    /// Import tokens from Entra's CSV: upn, serial number, secret key, time interval, manufacturer, model.
-    Import(Import),
+    /// Import tokens from Entra's CSV (upn, serial number, secret key, time interval, manufacturer, model) or from a
+    /// vendor's PSKC (RFC 6030).
+    Import(ImportTokens),
 }
 
 #[derive(Debug, Args)]
@@ -45,10 +52,64 @@ pub struct Import {
     file: PathBuf,
 }
 
+/// `--key-file` is the key of the imported file here, so the sealing key's flag has another name.
+#[derive(Debug, Args)]
+pub struct ImportTokens {
+    /// sqlite:FILE or postgres://USER:PASSWORD@HOST/DATABASE
+    #[arg(long, env = "REKEY_DATABASE", default_value = "sqlite:rekey.db", hide_env_values = true)]
+    database: DatabaseUrl,
+    /// The file with the keys that seal secrets at rest; made beside the database on first use
+    #[arg(long, env = "REKEY_KEY_FILE")]
+    sealing_key_file: Option<PathBuf>,
+    /// Id or default domain of the tenant
+    #[arg(long)]
+    tenant: String,
+    /// A file with the pre-shared key of an encrypted PSKC file, in hexadecimal
+    #[arg(long, conflicts_with = "password_file")]
+    key_file: Option<PathBuf>,
+    /// A file with the password of an encrypted PSKC file in its first line
+    #[arg(long)]
+    password_file: Option<PathBuf>,
+    /// The file
+    file: PathBuf,
+}
+
+/// The longest file of a key or password, in bytes.
+const MAX_SECRET_FILE: usize = 4096;
+
+fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Error {
+    Error::invalid("file", format!("{}: {error}", path.display()))
+}
+
+fn read_secret(path: &Path) -> Result<SecretString> {
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    // Reserved at once, so that no copy stays behind when it grows.
+    let mut text = String::with_capacity(MAX_SECRET_FILE);
+    let read = file.take(MAX_SECRET_FILE as u64).read_to_string(&mut text);
+    let text = SecretString::from(text);
+    match read {
+        Ok(MAX_SECRET_FILE..) => Err(unreadable(path, &"this is too long for a key or password")),
+        Ok(_) => Ok(text),
+        Err(error) => Err(unreadable(path, &error)),
+    }
+}
+
+impl ImportTokens {
+    fn key(&self) -> Result<FileKey> {
+        match (&self.key_file, &self.password_file) {
+            (Some(path), _) => FileKey::from_hex(&read_secret(path)?),
+            (None, Some(path)) => {
+                let text = read_secret(path)?;
+                Ok(FileKey::Password(text.expose_secret().lines().next().unwrap_or_default().into()))
+            }
+            (None, None) => Ok(FileKey::None),
+        }
+    }
+}
+
 impl Import {
     async fn open(&self) -> Result<(App, Caller, BufReader<File>)> {
-        let file = File::open(&self.file)
-            .map_err(|error| Error::invalid("file", format!("{}: {error}", self.file.display())))?;
+        let file = File::open(&self.file).map_err(|error| unreadable(&self.file, &error))?;
         let app = self.database.app("")?;
         let tenant = find_tenant(&app.store, &self.tenant).await?;
         let caller = Caller::operator(tenant, app.store.context().entropy.guid());
@@ -97,7 +158,10 @@ impl UserCommand {
 impl HardwareOathCommand {
     pub async fn run(self) -> Result<ExitCode> {
         let Self::Import(command) = self;
-        let (app, caller, file) = command.open().await?;
-        print(&import_csv(&app, caller, file).await?)
+        let key = command.key()?;
+        let ImportTokens { database, sealing_key_file, tenant, file, .. } = command;
+        let import = Import { database: Database { database, key_file: sealing_key_file }, tenant, file };
+        let (app, caller, file) = import.open().await?;
+        print(&import::import(&app, caller, file, key).await?)
     }
 }

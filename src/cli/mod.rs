@@ -30,7 +30,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the API and its documentation.
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Bring the database up to date and stop.
     Migrate(database::Database),
     /// Tenants: customer organizations and partners.

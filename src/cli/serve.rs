@@ -124,20 +124,22 @@ fn check_public_url(url: &str) -> Result<String> {
 
 fn announce(demo: &demo::Demo, public_url: &str, outbox: Option<&OutboxFile>) -> Result<()> {
     let secret = demo.client_secret.expose_secret();
-    let lines = [
+    let mut lines = vec![
         "Rekey demo. All people and numbers are fictional.".to_owned(),
         String::new(),
         format!("Docs:          {public_url}/docs"),
         format!("Tenant:        {} ({})", demo.tenant_id, demo::EXAMPLE_TENANT),
         format!("Client id:     {}", demo.client_id),
         format!("Client secret: {secret}"),
-        outbox.map(|file| format!("Codes go to:   {}", file.path().display())).unwrap_or_default(),
+    ];
+    lines.extend(outbox.map(|file| format!("Codes sent:    {}", file.path().display())));
+    lines.extend([
         String::new(),
         "Reset a user, from another terminal:".to_owned(),
         String::new(),
         demo::curl_line(demo, public_url),
         String::new(),
-    ];
+    ]);
     super::say(&lines.join("\n")).map(drop)
 }
 

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message as Mail, Tokio1Executor,
     message::{
-        Mailbox,
-        header::{ContentType, HeaderName, HeaderValue},
+        Mailbox, SinglePart,
+        header::{HeaderName, HeaderValue},
     },
 };
 use reqwest::Url;
@@ -77,8 +77,7 @@ impl Smtp {
             .date(SystemTime::UNIX_EPOCH + written_at)
             .message_id(Some(format!("<{}@{}>", outgoing.id, self.from.email.domain())))
             .raw_header(HeaderValue::new(automatic, "auto-generated".into()))
-            .header(ContentType::TEXT_PLAIN)
-            .body(message.text.clone())
+            .singlepart(SinglePart::plain(message.text.clone()))
             .ok()
     }
 }

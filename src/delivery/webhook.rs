@@ -125,8 +125,14 @@ pub(super) async fn post(
         .header("webhook-timestamp", timestamp)
         .header("webhook-signature", signer.sign(outgoing.id, timestamp, &body))
         .body(body);
-    // The address may be a secret of its own, and stays out of the log.
-    let answer = request.send().await.map_err(|error| Failure::passing(error.without_url().to_string()))?;
+    // The library's words repeat the address, which may be a secret of its own, and stays out of the log.
+    let answer = request.send().await.map_err(|error| {
+        Failure::passing(match () {
+            () if error.is_timeout() => "the receiver does not answer in time",
+            () if error.is_connect() => "the receiver cannot be reached",
+            () => "the receiver cannot be talked to",
+        })
+    })?;
     match answer.status() {
         status if status.is_success() => Ok(()),
         StatusCode::GONE => Err(Failure::lasting("the receiver says 410 Gone")),

@@ -1,18 +1,26 @@
-//! Imports hardware OATH tokens from the CSV file that Microsoft Entra takes (contract of Graph's hardware tokens):
-//! a header and the columns `upn, serial number, secret key, time interval, manufacturer, model`, in any order.
+//! Imports hardware OATH tokens from the CSV file that Microsoft Entra takes ([`file`]) or from a vendor's PSKC file
+//! (RFC 6030, [`pskc`]).
 //!
 //! Good rows land, bad ones are reported by line and reason. A token that is there already is left alone, so a file
 //! can be imported again after it was corrected, or after an import broke off half-way.
 
-use std::{io::Read, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, Read, Seek},
+};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
 mod file;
+pub mod pskc;
 
-use file::Row;
+use pskc::FileKey;
 
-use super::{WRITE, give, inventory};
+use super::{
+    WRITE, give,
+    inventory::{self, NewDevice},
+};
 use crate::{
     access::{self, Action, Actor, Caller},
     app::{App, Attempt},
@@ -66,27 +74,120 @@ impl ImportReport {
     }
 }
 
-/// Imports a whole file, a chunk of rows per transaction: rows that landed stay when a later chunk meets a fault. An
-/// Idempotency-Key holds for every chunk, so repeating the request goes on where it broke off.
+/// One row that can be read; whether it is right is seen when it is carried out.
+#[derive(Clone)]
+struct Row {
+    /// Where it begins in the file.
+    line: u64,
+    device: NewDevice,
+}
+
+/// Imports a file of either kind: PSKC is XML, and no CSV begins like that.
+pub async fn import(
+    app: &App,
+    caller: Caller,
+    mut file: impl BufRead + Seek + Send + 'static,
+    key: FileKey,
+) -> Result<ImportReport> {
+    let start =
+        file.fill_buf().map_err(|error| Error::invalid("file", format!("The file cannot be read: {error}.")))?;
+    let start = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(start);
+    match (start.trim_ascii_start().first(), key) {
+        (Some(b'<'), key) => import_pskc(app, caller, file, key).await,
+        (_, FileKey::None) => import_csv(app, caller, file).await,
+        _ => Err(Error::invalid("file", "Only a PSKC file is opened with a key or password; this is none.")),
+    }
+}
+
+/// Imports a CSV file.
 pub async fn import_csv(app: &App, caller: Caller, reader: impl Read + Send + 'static) -> Result<ImportReport> {
-    let attempt = Attempt::new(Activity::IMPORT_DEVICES);
-    // Who may not import learns that before anything is said about the file.
-    app.write(caller.clone(), attempt.clone(), |tx, caller| {
-        access::authorize(tx, caller, Action::WriteDevices, None).map(drop)
-    })
-    .await?;
+    let mut import = Import::begin(app, caller).await?;
     // Parsing a long file would keep other requests of this thread waiting.
     let parsed = tokio::task::spawn_blocking(move || file::parse(reader)).await.map_err(Error::internal)?;
-    let (rows, mut report) = parsed?;
-    let rows: Arc<[Row]> = rows.into();
-    for (number, start) in (0..rows.len()).step_by(CHUNK_ROWS).enumerate() {
-        let (rows, end) = (rows.clone(), rows.len().min(start + CHUNK_ROWS));
-        let caller = Caller { once: caller.once.as_ref().map(|once| once_per_chunk(once, number)), ..caller.clone() };
-        let write = app.write(caller, attempt.clone(), move |tx, caller| import_rows(tx, caller, &rows[start..end]));
-        report.add(write.await?);
+    let (rows, unreadable) = parsed?;
+    import.report.add(unreadable);
+    let mut rows = rows.into_iter().peekable();
+    while rows.peek().is_some() {
+        import.land(rows.by_ref().take(CHUNK_ROWS).collect()).await?;
     }
-    report.failed.sort_by_key(|row| row.line);
-    Ok(report)
+    Ok(import.finish())
+}
+
+/// Imports a PSKC file. It is read twice and never held in memory: first it is checked from end to end, so that a wrong
+/// key, a changed value or a file that breaks off imports nothing; then its keys land while the next ones are read.
+pub async fn import_pskc(
+    app: &App,
+    caller: Caller,
+    mut file: impl BufRead + Seek + Send + 'static,
+    key: FileKey,
+) -> Result<ImportReport> {
+    let mut import = Import::begin(app, caller).await?;
+    let now = app.store.context().clock.now();
+    let check = move || {
+        let keys = pskc::check(&mut file, &key, now)?;
+        file.rewind().map_err(|error| Error::invalid("file", format!("The file cannot be read twice: {error}.")))?;
+        Ok::<_, Error>((file, keys))
+    };
+    let (file, keys) = tokio::task::spawn_blocking(check).await.map_err(Error::internal)??;
+    let (chunks, mut landing) = mpsc::channel(1);
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut packages = pskc::Packages::open(file, keys, now)?;
+        loop {
+            let mut chunk: (Vec<Row>, ImportReport) = Default::default();
+            for package in packages.by_ref().take(CHUNK_ROWS) {
+                match package? {
+                    (line, Ok(device)) => chunk.0.push(Row { line, device }),
+                    (line, Err(reason)) => chunk.1.fail(line, reason),
+                }
+            }
+            // Nobody receives any more after a fault of the database.
+            if (chunk.0.is_empty() && chunk.1.failed.is_empty()) || chunks.blocking_send(chunk).is_err() {
+                return Ok::<_, Error>(());
+            }
+        }
+    });
+    while let Some((rows, unreadable)) = landing.recv().await {
+        import.report.add(unreadable);
+        import.land(rows).await?;
+    }
+    reading.await.map_err(Error::internal)??;
+    Ok(import.finish())
+}
+
+/// An import that goes on, a chunk of rows per transaction: rows that landed stay when a later chunk meets a fault. An
+/// Idempotency-Key holds for every chunk, so repeating the request goes on where it broke off.
+struct Import {
+    app: App,
+    caller: Caller,
+    attempt: Attempt,
+    chunks: usize,
+    report: ImportReport,
+}
+
+impl Import {
+    /// Who may not import learns that before anything is said about the file.
+    async fn begin(app: &App, caller: Caller) -> Result<Self> {
+        let attempt = Attempt::new(Activity::IMPORT_DEVICES);
+        app.write(caller.clone(), attempt.clone(), |tx, caller| {
+            access::authorize(tx, caller, Action::WriteDevices, None).map(drop)
+        })
+        .await?;
+        Ok(Self { app: app.clone(), caller, attempt, chunks: 0, report: ImportReport::default() })
+    }
+
+    async fn land(&mut self, rows: Vec<Row>) -> Result<()> {
+        let once = self.caller.once.as_ref().map(|once| once_per_chunk(once, self.chunks));
+        let caller = Caller { once, ..self.caller.clone() };
+        self.chunks += 1;
+        let write = self.app.write(caller, self.attempt.clone(), move |tx, caller| import_rows(tx, caller, &rows));
+        self.report.add(write.await?);
+        Ok(())
+    }
+
+    fn finish(mut self) -> ImportReport {
+        self.report.failed.sort_by_key(|row| row.line);
+        self.report
+    }
 }
 
 /// A caller's key is printable, so no key of a caller's equals one of these.
@@ -97,61 +198,69 @@ fn once_per_chunk(once: &Once, number: usize) -> Once {
 /// Carries a chunk out: one transaction, one audit event for the inventory and one for each user who got a token.
 fn import_rows(tx: &mut Tx<'_>, caller: &Caller, rows: &[Row]) -> Result<ImportReport> {
     let actor = access::authorize(tx, caller, Action::WriteDevices, None)?;
-    let (mut report, mut serial_numbers) = (ImportReport::default(), Vec::new());
+    let named = rows.iter().map(|row| row.device.serial_number.trim());
+    // Others are refused when they are carried out, and no database needs to see them.
+    let named: Vec<_> = named.filter(|serial| !serial.chars().any(char::is_control)).collect();
+    let mut chunk = Chunk { present: devices::with_serials(tx, &actor.tenant, &named)?, ..Chunk::default() };
     for row in rows {
-        match import_row(tx, caller, &actor, row, &mut report, &mut serial_numbers) {
+        match import_row(tx, caller, &actor, row, &mut chunk) {
             Ok(()) => {}
             Err(error) if error.is_fault() => return Err(error),
-            Err(error) => report.fail(row.line, reason(error)),
+            Err(error) => chunk.report.fail(row.line, reason(error)),
         }
     }
-    record(tx, &actor, &report, &serial_numbers)?;
-    Ok(report)
+    record(tx, &actor, &chunk)?;
+    Ok(chunk.report)
 }
 
-fn import_row(
-    tx: &mut Tx<'_>,
-    caller: &Caller,
-    actor: &Actor,
-    row: &Row,
-    report: &mut ImportReport,
-    serial_numbers: &mut Vec<String>,
-) -> Result<()> {
+/// What is known of a chunk while it is carried out.
+#[derive(Default)]
+struct Chunk {
+    /// Tokens of the chunk that are in the inventory, by serial number.
+    present: BTreeMap<String, Device>,
+    /// Serial numbers of those that are new.
+    new: Vec<String>,
+    report: ImportReport,
+}
+
+fn import_row(tx: &mut Tx<'_>, caller: &Caller, actor: &Actor, row: &Row, chunk: &mut Chunk) -> Result<()> {
     let Row { line, device: new } = row;
-    let present = devices::find_by_serial(tx, &actor.tenant, &new.serial_number)?;
-    let (device, is_new) = match present {
+    let (device, is_new) = match chunk.present.get(new.serial_number.trim()) {
         Some(device) => {
-            report.skipped += 1;
-            (device, false)
+            chunk.report.skipped += 1;
+            (device.clone(), false)
         }
         None => {
             let device = inventory::store_new(tx, actor, new)?;
-            report.imported += 1;
-            serial_numbers.push(device.serial_number.clone());
+            chunk.report.imported += 1;
+            chunk.new.push(device.serial_number.clone());
+            chunk.present.insert(device.serial_number.clone(), device.clone());
             (device, true)
         }
     };
     let Some(named) = &new.assign_to else { return Ok(()) };
     match assign(tx, caller, actor, named, device) {
-        Ok(true) => report.assigned += 1,
-        Ok(false) => {}
+        Ok(Some(device)) => {
+            chunk.report.assigned += 1;
+            chunk.present.insert(device.serial_number.clone(), device);
+        }
+        Ok(None) => {}
         Err(error) if error.is_fault() => return Err(error),
         Err(error) => {
             let outcome = if is_new { "The token was imported unassigned" } else { "The token was left as it is" };
-            report.fail(*line, format!("{outcome}: {}", assignment_reason(named, error)));
+            chunk.report.fail(*line, format!("{outcome}: {}", assignment_reason(named, error)));
         }
     }
     Ok(())
 }
 
-/// Gives the token to the user the row names; false when the user has it already.
-fn assign(tx: &mut Tx<'_>, caller: &Caller, actor: &Actor, named: &str, device: Device) -> Result<bool> {
+/// Gives the token to the user the row names; `None` when the user has it already.
+fn assign(tx: &mut Tx<'_>, caller: &Caller, actor: &Actor, named: &str, device: Device) -> Result<Option<Device>> {
     let (_, user) = directory::authorize_on_user(tx, caller, WRITE, named)?;
     if device.status != DeviceStatus::Available && device.assigned_to.as_ref() == Some(&user.user_id) {
-        return Ok(false);
+        return Ok(None);
     }
-    give(tx, actor, &user, device)?;
-    Ok(true)
+    give(tx, actor, &user, device).map(Some)
 }
 
 fn assignment_reason(named: &str, error: Error) -> String {
@@ -172,7 +281,8 @@ fn reason(error: Error) -> String {
     }
 }
 
-fn record(tx: &mut Tx<'_>, actor: &Actor, report: &ImportReport, serial_numbers: &[String]) -> Result<()> {
+fn record(tx: &mut Tx<'_>, actor: &Actor, chunk: &Chunk) -> Result<()> {
+    let report = &chunk.report;
     if report.imported + report.assigned == 0 {
         return Ok(());
     }
@@ -188,6 +298,6 @@ fn record(tx: &mut Tx<'_>, actor: &Actor, report: &ImportReport, serial_numbers:
     for (name, count) in counts {
         entry = entry.detail(name, count.to_string());
     }
-    let serial_numbers = serde_json::to_string(serial_numbers).map_err(Error::internal)?;
+    let serial_numbers = serde_json::to_string(&chunk.new).map_err(Error::internal)?;
     audit::record(tx, actor, entry.detail("serialNumbers", serial_numbers)).map(drop)
 }

@@ -32,9 +32,17 @@ pub struct NewDevice {
     pub model: String,
     /// Base32.
     pub secret_key: SecretString,
-    /// 30 or 60.
-    pub time_interval_in_seconds: i32,
+    /// By time or by counter.
+    pub otp_type: OtpType,
+    /// 6 or 8.
+    pub digits: i32,
+    /// 30 or 60; a token without a clock needs none.
+    pub time_interval_in_seconds: Option<i32>,
     pub hash_function: DeviceHash,
+    /// The first counter whose code was not shown yet (RFC 4226).
+    pub counter: i64,
+    /// Steps that the token's clock is ahead (RFC 6238 section 6).
+    pub drift_steps: i64,
     pub display_name: Option<String>,
     /// The user who gets it at once, by id or userPrincipalName.
     pub assign_to: Option<String>,
@@ -114,6 +122,7 @@ fn add(tx: &mut Tx<'_>, caller: &Caller, actor: &Actor, new: &NewDevice) -> Resu
         Some(user) => Some(directory::authorize_on_user(tx, caller, WRITE, user)?.1),
         None => None,
     };
+    check_is_new(tx, actor, &new.serial_number)?;
     let device = store_new(tx, actor, new)?;
     let entry = Entry::success(Activity::CREATE_DEVICE, target(&device))
         .modified("SerialNumber", None::<()>, &device.serial_number)
@@ -129,7 +138,16 @@ fn add(tx: &mut Tx<'_>, caller: &Caller, actor: &Actor, new: &NewDevice) -> Resu
     }
 }
 
-/// Validates and stores a token that nobody has yet. The caller was authorized; the caller also records it.
+fn check_is_new(tx: &mut Tx<'_>, actor: &Actor, serial_number: &str) -> Result<()> {
+    let serial_number = check_name("serialNumber", serial_number)?;
+    if devices::find_by_serial(tx, &actor.tenant, &serial_number)?.is_none() {
+        return Ok(());
+    }
+    Err(Error::conflict(format!("A hardware OATH token with the serial number {serial_number} exists already.")))
+}
+
+/// Validates and stores a token whose serial number is not in the inventory yet. The caller was authorized; the caller
+/// also records it.
 pub(super) fn store_new(tx: &mut Tx<'_>, actor: &Actor, new: &NewDevice) -> Result<Device> {
     let secret =
         oath::parse_secret(new.secret_key.expose_secret()).map_err(|message| Error::invalid("secretKey", message))?;
@@ -143,23 +161,20 @@ pub(super) fn store_new(tx: &mut Tx<'_>, actor: &Actor, new: &NewDevice) -> Resu
         manufacturer: check_name("manufacturer", &new.manufacturer)?,
         model: check_name("model", &new.model)?,
         display_name: new.display_name.clone(),
-        time_interval_seconds: check_interval(new.time_interval_in_seconds)?,
+        time_interval_seconds: check_interval(new.otp_type, new.time_interval_in_seconds)?,
         hash_function: new.hash_function,
         sealed_secret: String::new(),
         status: DeviceStatus::Available,
         assigned_to: None,
         assigned_at: None,
-        last_step: None,
+        // The last one that counts as used is the one before.
+        last_step: new.counter.checked_sub(1).filter(|last| *last >= 0),
         last_used_at: None,
         created_at: tx.now(),
-        otp_type: OtpType::Totp,
-        digits: 6,
-        drift_steps: 0,
+        otp_type: new.otp_type,
+        digits: check_digits(new.digits)?,
+        drift_steps: new.drift_steps,
     };
-    if devices::find_by_serial(tx, &actor.tenant, &device.serial_number)?.is_some() {
-        let message = format!("A hardware OATH token with the serial number {} exists already.", device.serial_number);
-        return Err(Error::conflict(message));
-    }
     device.sealed_secret = tx.seal(&secret_place(&device), secret.expose_secret())?;
     devices::insert(tx, &device)?;
     Ok(device)
@@ -178,7 +193,7 @@ pub fn update(tx: &mut Tx<'_>, caller: &Caller, id: &str, changes: &DeviceChange
         changed.model = check_name("model", model)?;
     }
     if let Some(interval) = time_interval_in_seconds {
-        changed.time_interval_seconds = check_interval(*interval)?;
+        changed.time_interval_seconds = check_interval(device.otp_type, Some(*interval))?;
     }
     if let Some(hash_function) = hash_function {
         changed.hash_function = *hash_function;
@@ -191,9 +206,12 @@ pub fn update(tx: &mut Tx<'_>, caller: &Caller, id: &str, changes: &DeviceChange
     if changed == device {
         return Ok(());
     }
-    changed.last_step = device
-        .last_step
-        .map(|step| renumber(step, device.time_interval_seconds.into(), changed.time_interval_seconds.into()));
+    if changed.time_interval_seconds != device.time_interval_seconds {
+        let (old, new) = (device.time_interval_seconds.into(), changed.time_interval_seconds.into());
+        changed.last_step = device.last_step.map(|step| renumber(step, old, new));
+        // What was learned of its clock was learned with the wrong interval.
+        changed.drift_steps = 0;
+    }
     devices::update(tx, &changed)?;
     let mut entry =
         Entry::success(Activity::UPDATE_DEVICE, target(&device)).detail("serialNumber", device.serial_number.as_str());
@@ -253,11 +271,22 @@ fn check_name(target: &str, text: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
-fn check_interval(seconds: i32) -> Result<i32> {
-    if matches!(seconds, 30 | 60) {
-        return Ok(seconds);
+/// What stands in the interval of a token without a clock, whatever a caller says of it.
+const NO_INTERVAL: i32 = 30;
+
+fn check_interval(otp_type: OtpType, seconds: Option<i32>) -> Result<i32> {
+    match (otp_type, seconds) {
+        (OtpType::Totp, Some(seconds @ (30 | 60))) => Ok(seconds),
+        (OtpType::Hotp, None | Some(30 | 60)) => Ok(NO_INTERVAL),
+        _ => Err(Error::invalid("timeIntervalInSeconds", "timeIntervalInSeconds is 30 or 60.")),
     }
-    Err(Error::invalid("timeIntervalInSeconds", "timeIntervalInSeconds is 30 or 60."))
+}
+
+fn check_digits(digits: i32) -> Result<i32> {
+    if matches!(digits, 6 | 8) {
+        return Ok(digits);
+    }
+    Err(Error::invalid("digits", "A code has 6 or 8 digits."))
 }
 
 fn target(device: &Device) -> Target {

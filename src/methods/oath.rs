@@ -1,4 +1,6 @@
-//! One-time codes by time (TOTP, RFC 6238), for software and hardware tokens alike.
+//! One-time codes by counter (HOTP, RFC 4226) and by time (TOTP, RFC 6238), for software and hardware tokens alike.
+
+use std::ops::RangeInclusive;
 
 use data_encoding::BASE32_NOPAD;
 use secrecy::{ExposeSecret, SecretSlice};
@@ -19,8 +21,8 @@ words! {
     pub enum HashFunction { Sha1 = "hmacsha1", Sha256 = "hmacsha256", Sha512 = "hmacsha512" }
 }
 
-/// Steps before and after the current one whose codes are accepted (RFC 6238 section 5.2 recommends one).
-const SKEW_STEPS: u16 = 1;
+/// Steps before and after the expected one whose codes are accepted (RFC 6238 section 5.2 recommends one).
+pub const SKEW_STEPS: i64 = 1;
 /// The longest secret in Base32 characters, padding included (Graph: hardwareOathTokenAuthenticationMethodDevice).
 pub const MAX_SECRET_CHARACTERS: usize = 128;
 /// The shortest secret of a foreign token, in bytes. RFC 4226 section 4 asks for 16; tokens in the field have 10.
@@ -37,28 +39,52 @@ pub struct TotpParameters {
     pub time_interval_in_seconds: u32,
 }
 
-fn totp(secret: &SecretSlice<u8>, parameters: TotpParameters) -> Builder {
-    let algorithm = match parameters.hash_function {
+fn builder(secret: &SecretSlice<u8>, hash_function: HashFunction, digits: u8) -> Builder {
+    let algorithm = match hash_function {
         HashFunction::Sha1 => Algorithm::SHA1,
         HashFunction::Sha256 => Algorithm::SHA256,
         HashFunction::Sha512 => Algorithm::SHA512,
     };
-    Builder::new()
-        .with_algorithm(algorithm)
-        .with_digits(parameters.digits)
-        .with_skew(SKEW_STEPS)
-        .with_step_duration(parameters.time_interval_in_seconds.into())
-        .with_secret(secret.expose_secret().to_vec())
+    Builder::new().with_algorithm(algorithm).with_digits(digits).with_secret(secret.expose_secret().to_vec())
 }
 
-/// The time step that `code` belongs to, if it is right now or one step earlier or later. Compares in constant time.
-/// The caller must then take the step, or the code could be used twice.
-///
-/// Built without the crate's minimum of 128 secret bits: tokens in the field have shorter ones.
+/// The codes of one secret by counter (RFC 4226 section 5.3); a token with a clock counts time steps (RFC 6238
+/// section 4.2).
+pub struct Codes(Totp);
+
+impl Codes {
+    /// Built without the crate's minimum of 128 secret bits: tokens in the field have shorter ones.
+    pub fn new(secret: &SecretSlice<u8>, hash_function: HashFunction, digits: u8) -> Self {
+        Self(builder(secret, hash_function, digits).with_step_duration(1).with_skew(0).build_noncompliant())
+    }
+
+    /// Compares in constant time. No counter is negative.
+    fn is(&self, code: &str, counter: i64) -> bool {
+        u64::try_from(counter).is_ok_and(|counter| self.0.check(code, counter).is_some())
+    }
+
+    /// The first of `counters` whose code this is. The caller must then take it, or the code could be used twice.
+    pub fn find(&self, code: &str, mut counters: RangeInclusive<i64>) -> Option<i64> {
+        counters.find(|counter| self.is(code, *counter))
+    }
+
+    /// The first of `counters` whose code is `first` while the next counter's is `second`.
+    pub fn find_pair(&self, first: &str, second: &str, mut counters: RangeInclusive<i64>) -> Option<i64> {
+        counters.find(|counter| self.is(first, *counter) && self.is(second, counter.saturating_add(1)))
+    }
+}
+
+/// The time step of a moment.
+pub fn step_at(now: Timestamp, time_interval_in_seconds: u32) -> i64 {
+    now.seconds().div_euclid(i64::from(time_interval_in_seconds.max(1)))
+}
+
+/// The time step that `code` belongs to, if it is right now or one step earlier or later. The caller must then take the
+/// step, or the code could be used twice.
 pub fn matching_step(secret: &SecretSlice<u8>, parameters: TotpParameters, code: &str, now: Timestamp) -> Option<i64> {
-    let seconds = u64::try_from(now.seconds()).ok()?;
-    let totp: Totp = totp(secret, parameters).build_noncompliant();
-    totp.check(code, seconds).and_then(|step| i64::try_from(step).ok())
+    let step = step_at(now, parameters.time_interval_in_seconds);
+    let codes = Codes::new(secret, parameters.hash_function, parameters.digits);
+    codes.find(code, step.saturating_sub(SKEW_STEPS)..=step.saturating_add(SKEW_STEPS))
 }
 
 /// The address that authenticator apps read from a QR code (Google's Key URI format). It carries the secret.
@@ -70,7 +96,11 @@ pub fn otpauth_uri(
 ) -> Result<Zeroizing<String>> {
     // The format splits issuer and account at a colon.
     let plain = |text: &str| text.replace(':', " ");
-    let totp = totp(secret, parameters).with_issuer(Some(plain(issuer))).with_account_name(plain(account)).build();
+    let totp = builder(secret, parameters.hash_function, parameters.digits)
+        .with_step_duration(parameters.time_interval_in_seconds.into())
+        .with_issuer(Some(plain(issuer)))
+        .with_account_name(plain(account))
+        .build();
     totp.and_then(|totp| totp.to_url()).map(Zeroizing::new).map_err(Error::internal)
 }
 
@@ -105,10 +135,15 @@ pub fn parse_secret(text: &str) -> std::result::Result<SecretSlice<u8>, &'static
 
 /// Refuses what cannot be a code at all, before it counts as a wrong one.
 pub fn check_code(code: &str, digits: u8) -> Result<()> {
+    check_code_of("verificationCode", code, digits)
+}
+
+/// The same for a code in another property.
+pub fn check_code_of(target: &str, code: &str, digits: u8) -> Result<()> {
     if code.len() == usize::from(digits) && code.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok(());
     }
-    Err(Error::invalid("verificationCode", format!("This verification code has {digits} digits.")))
+    Err(Error::invalid(target, format!("This verification code has {digits} digits.")))
 }
 
 /// Refuses when the user has as many OATH tokens and authenticator apps as one user may have.
@@ -195,6 +230,16 @@ mod tests {
             assert_eq!(matching_step(&secret, parameters, wrong, Timestamp::from_seconds(0)), None, "{wrong}");
         }
         assert_eq!(matching_step(&secret, parameters, "755224", Timestamp::from_seconds(-90)), None);
+
+        let codes = Codes::new(&secret, HashFunction::Sha1, 6);
+        for (counter, pair) in (0..).zip(CODES.windows(2)) {
+            assert_eq!(codes.find(pair[0], -5..=1000), Some(counter));
+            assert_eq!(codes.find_pair(pair[0], pair[1], -5..=1000), Some(counter));
+            assert_eq!(codes.find_pair(pair[1], pair[0], -5..=1000), None);
+            assert_eq!(codes.find(pair[0], counter + 1..=1000), None);
+        }
+        assert_eq!(codes.find("755224", i64::MIN..=i64::MIN + 10), None);
+        assert_eq!(codes.find_pair("755224", "287082", i64::MAX - 3..=i64::MAX), None);
     }
 
     #[test]

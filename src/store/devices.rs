@@ -1,5 +1,7 @@
 //! The inventory of hardware OATH tokens. An assigned device is the user's method; there is no second record of it.
 
+use std::{collections::BTreeMap, ops::RangeInclusive};
+
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +43,7 @@ pub struct Device {
     pub manufacturer: String,
     pub model: String,
     pub display_name: Option<String>,
+    /// 30 or 60. A token without a clock has none: then it says nothing.
     pub time_interval_seconds: i32,
     pub hash_function: DeviceHash,
     /// Stays out of kept answers, even sealed.
@@ -68,7 +71,7 @@ pub struct DeviceFilter {
 }
 
 pub fn insert(tx: &mut Tx<'_>, device: &Device) -> Result<()> {
-    diesel::insert_into(devices::table).values(device).execute(tx.conn)?;
+    natively!(&mut *tx.conn, |conn| diesel::insert_into(devices::table).values(device).execute(conn)?);
     Ok(())
 }
 
@@ -84,6 +87,14 @@ pub fn find(tx: &mut Tx<'_>, tenant: &TenantId, id: &DeviceId) -> Result<Option<
 pub fn find_by_serial(tx: &mut Tx<'_>, tenant: &TenantId, serial_number: &str) -> Result<Option<Device>> {
     let query = devices::table.filter(devices::tenant_id.eq(tenant)).filter(devices::serial_number.eq(serial_number));
     Ok(query.select(Device::as_select()).first(tx.conn).optional()?)
+}
+
+/// Those of the serial numbers (a chunk of an import) that are in the inventory.
+pub fn with_serials(tx: &mut Tx<'_>, tenant: &TenantId, serial_numbers: &[&str]) -> Result<BTreeMap<String, Device>> {
+    let query =
+        devices::table.filter(devices::tenant_id.eq(tenant)).filter(devices::serial_number.eq_any(serial_numbers));
+    let found: Vec<Device> = query.select(Device::as_select()).load(tx.conn)?;
+    Ok(found.into_iter().map(|device| (device.serial_number.clone(), device)).collect())
 }
 
 /// The devices assigned to a user (at most a handful), oldest assignment first.
@@ -124,11 +135,16 @@ pub fn delete(tx: &mut Tx<'_>, tenant: &TenantId, id: &DeviceId) -> Result<()> {
     Ok(())
 }
 
-/// Takes the one-time code of a time step: true exactly once per step, and never for an earlier step (RFC 6238
-/// section 5.2). One conditional update, so no concurrency accepts a code twice.
-pub fn take_step(tx: &mut Tx<'_>, device: &Device, step: i64) -> Result<bool> {
-    let fresh = devices::last_step.is_null().or(devices::last_step.lt(step));
+/// Takes the one-time codes of consecutive steps or counters, and remembers the drift they showed: true exactly once
+/// per code, and never for an earlier one (RFC 6238 section 5.2). One conditional update, so no concurrency accepts a
+/// code twice.
+pub fn take_steps(tx: &mut Tx<'_>, device: &Device, steps: &RangeInclusive<i64>, drift_steps: i64) -> Result<bool> {
+    let fresh = devices::last_step.is_null().or(devices::last_step.lt(*steps.start()));
     let target = devices::table.find((&device.tenant_id, &device.device_id)).filter(fresh);
-    let set = (devices::last_step.eq(Some(step)), devices::last_used_at.eq(Some(tx.now)));
+    let set = (
+        devices::last_step.eq(Some(*steps.end())),
+        devices::last_used_at.eq(Some(tx.now)),
+        devices::drift_steps.eq(drift_steps),
+    );
     Ok(diesel::update(target).set(set).execute(tx.conn)? == 1)
 }

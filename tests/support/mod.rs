@@ -18,13 +18,17 @@ use rekey::{
     app::App,
     clock::{Clock, Entropy},
     config::DatabaseUrl,
+    delivery::{Delivery, OutboxFile, Senders},
     id::{ApplicationId, TenantId, UserId},
+    messages::Sending,
     seal::Sealer,
     server::Options,
     store::{
         Context, Store, applications,
         applications::Application,
-        keys, tenants,
+        keys,
+        messages::Channel,
+        tenants,
         tenants::{RegistrationProof, Tenant},
         users,
         users::User,
@@ -33,6 +37,7 @@ use rekey::{
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header::HeaderMap};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -70,8 +75,54 @@ pub async fn on_each_empty_backend(test: impl AsyncFn(TestApp)) {
     }
 }
 
+/// How a server differs from what most tests need.
+pub struct Setup {
+    pub options: Options,
+    pub clock: Clock,
+    /// All channels by default, see [`TestApp::sent`].
+    pub sending: Sending,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let sending = Sending { channels: Channel::ALL.to_vec(), ..Sending::default() };
+        Self { options: Options::default(), clock: Clock::System, sending }
+    }
+}
+
+/// A message as it was delivered.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SentMessage {
+    pub id: String,
+    pub tenant_id: String,
+    /// `sms`, `voice`, `email` or `push`.
+    pub channel: String,
+    /// The number, address or URL, in clear.
+    pub to: String,
+    pub subject: Option<String>,
+    pub text: String,
+}
+
+impl SentMessage {
+    /// The code in the text: its first six digits.
+    pub fn code(&self) -> String {
+        let code: String = self.text.chars().filter(char::is_ascii_digit).take(6).collect();
+        assert_eq!(code.len(), 6, "no code in {self:?}");
+        code
+    }
+
+    /// Another code of six digits.
+    pub fn wrong_code(&self) -> String {
+        let code: u32 = self.code().parse().unwrap();
+        format!("{:06}", (code + 1) % 1_000_000)
+    }
+}
+
 pub struct TestApp {
     pub app: App,
+    /// Delivers into a file when [`TestApp::sent`] asks for it; nothing runs by itself.
+    pub delivery: Delivery,
     pub backend: Backend,
     pub base: String,
     pub http: reqwest::Client,
@@ -90,18 +141,26 @@ impl TestApp {
     }
 
     pub async fn start_with(backend: Backend, options: Options) -> Self {
-        Self::empty_with(backend, options, Clock::System, |_| ()).await.with_tenant().await
+        Self::start_as(backend, Setup { options, ..Setup::default() }).await
+    }
+
+    pub async fn start_as(backend: Backend, setup: Setup) -> Self {
+        Self::empty_as(backend, setup, |_| ()).await.with_tenant().await
     }
 
     /// A server with other settings than the default ones.
     pub async fn start_changed(backend: Backend, change: impl FnOnce(&mut App)) -> Self {
-        Self::empty_with(backend, Options::default(), Clock::System, change).await.with_tenant().await
+        Self::empty_as(backend, Setup::default(), change).await.with_tenant().await
     }
 
     /// A server whose time stands still until the test moves it: `app.app.store.context().clock`.
     pub async fn start_with_own_clock(backend: Backend) -> Self {
-        let clock = Clock::manual(Clock::System.now());
-        Self::empty_with(backend, Options::default(), clock, |_| ()).await.with_tenant().await
+        Self::start_at(backend, Clock::manual(Clock::System.now())).await
+    }
+
+    /// A server whose clock a test moves.
+    pub async fn start_at(backend: Backend, clock: Clock) -> Self {
+        Self::start_as(backend, Setup { clock, ..Setup::default() }).await
     }
 
     async fn with_tenant(self) -> Self {
@@ -113,10 +172,11 @@ impl TestApp {
 
     /// A server without a tenant, for data that brings its own.
     pub async fn empty(backend: Backend) -> Self {
-        Self::empty_with(backend, Options::default(), Clock::System, |_| ()).await
+        Self::empty_as(backend, Setup::default(), |_| ()).await
     }
 
-    async fn empty_with(backend: Backend, options: Options, clock: Clock, change: impl FnOnce(&mut App)) -> Self {
+    async fn empty_as(backend: Backend, setup: Setup, change: impl FnOnce(&mut App)) -> Self {
+        let Setup { options, clock, sending } = setup;
         let folder = tempfile::tempdir().unwrap();
         let url = match backend {
             Backend::Sqlite => DatabaseUrl::Sqlite(folder.path().join("rekey.db")),
@@ -128,7 +188,9 @@ impl TestApp {
         let acceptor = rekey::server::bind("127.0.0.1:0").await.unwrap();
         let address: SocketAddr = *acceptor.local_addr()[0].as_socket_addr().unwrap();
         let base = format!("http://{address}");
-        let mut app = App::new(store, &base);
+        let outbox = OutboxFile::new(folder.path().join("outbox.jsonl")).unwrap();
+        let delivery = Delivery::new(store.clone(), Senders::default().otherwise(&outbox)).unwrap();
+        let mut app = App::new(store, &base).with_sending(sending);
         change(&mut app);
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(rekey::server::serve(acceptor, app.clone(), options, async move {
@@ -136,6 +198,7 @@ impl TestApp {
         }));
         Self {
             app,
+            delivery,
             backend,
             base,
             http: reqwest::Client::new(),
@@ -145,6 +208,18 @@ impl TestApp {
             folder,
             stop: Some(stop),
         }
+    }
+
+    /// Delivers what waits in the outbox; everything that was sent so far, oldest first.
+    pub async fn sent(&self) -> Vec<SentMessage> {
+        self.delivery.drain().await.unwrap();
+        let lines = std::fs::read_to_string(self.folder.path().join("outbox.jsonl")).unwrap();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The newest message.
+    pub async fn last_sent(&self) -> SentMessage {
+        self.sent().await.pop().expect("something was sent")
     }
 
     pub async fn new_tenant(&self, domain: &str) -> TenantId {

@@ -52,13 +52,21 @@ impl Installation {
     /// Runs a command; its standard output as JSON (null when it says nothing).
     #[track_caller]
     pub fn run(&self, arguments: &[&str]) -> Value {
+        self.try_run(arguments).unwrap_or_else(|message| panic!("rekey {arguments:?}: {message}"))
+    }
+
+    /// The same, or what the command said when it failed.
+    #[track_caller]
+    pub fn try_run(&self, arguments: &[&str]) -> Result<Value, String> {
         let output = self.command().args(arguments).output().unwrap();
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "rekey {arguments:?}: {}\n{out}{err}", output.status);
-        match out.trim() {
+        if !output.status.success() {
+            return Err(format!("{}\n{out}{err}", output.status));
+        }
+        Ok(match out.trim() {
             "" => Value::Null,
             json => serde_json::from_str(json).unwrap_or_else(|error| panic!("rekey {arguments:?}: {error}\n{out}")),
-        }
+        })
     }
 }
 

@@ -2,14 +2,17 @@
 
 use poem_openapi::{Object, types::Example};
 
-use crate::{api::examples, hardware_oath::Activation};
+use crate::{
+    api::{examples, strict_json::text},
+    hardware_oath::Activation,
+};
 
 /// A token of the inventory.
 #[derive(Debug, Object)]
 #[oai(rename = "HardwareOathDeviceReference", deny_unknown_fields, example)]
 pub struct DeviceReference {
     /// The id of the device.
-    #[oai(validator(max_length = 64))]
+    #[oai(validator(max_length = 64), deserialize_with = "text")]
     pub id: String,
 }
 
@@ -36,11 +39,11 @@ impl Example for AssignBody {
 #[derive(Object)]
 #[oai(rename = "HardwareOathActivation", rename_all = "camelCase", deny_unknown_fields, example)]
 pub struct ActivateBody {
-    /// The 6 digits that the token shows now.
-    #[oai(validator(max_length = 16))]
+    /// The 6 or 8 digits that the token shows now.
+    #[oai(validator(max_length = 16), deserialize_with = "text")]
     pub verification_code: String,
     /// A new name for the token; at most 256 characters.
-    #[oai(validator(max_length = 256))]
+    #[oai(validator(max_length = 256), deserialize_with = "text")]
     pub display_name: Option<String>,
 }
 
@@ -56,16 +59,34 @@ impl From<ActivateBody> for Activation {
     }
 }
 
+/// Two codes that the token showed one after the other.
+#[derive(Object)]
+#[oai(rename = "HardwareOathResync", rename_all = "camelCase", deny_unknown_fields, example)]
+pub struct ResyncBody {
+    /// The code that the token showed first.
+    #[oai(validator(max_length = 16), deserialize_with = "text")]
+    pub verification_code: String,
+    /// The code that it showed next.
+    #[oai(validator(max_length = 16), deserialize_with = "text")]
+    pub next_verification_code: String,
+}
+
+impl Example for ResyncBody {
+    fn example() -> Self {
+        Self { verification_code: "123456".into(), next_verification_code: "654321".into() }
+    }
+}
+
 /// Which token to assign, and a code from it.
 #[derive(Object)]
 #[oai(rename = "HardwareOathAssignmentAndActivation", rename_all = "camelCase", deny_unknown_fields, example)]
 pub struct AssignAndActivateBody {
     pub device: DeviceReference,
-    /// The 6 digits that the token shows now.
-    #[oai(validator(max_length = 16))]
+    /// The 6 or 8 digits that the token shows now.
+    #[oai(validator(max_length = 16), deserialize_with = "text")]
     pub verification_code: String,
     /// A new name for the token; at most 256 characters.
-    #[oai(validator(max_length = 256))]
+    #[oai(validator(max_length = 256), deserialize_with = "text")]
     pub display_name: Option<String>,
 }
 
@@ -80,13 +101,13 @@ impl Example for AssignAndActivateBody {
 #[oai(rename = "HardwareOathActivationBySerialNumber", rename_all = "camelCase", deny_unknown_fields, example)]
 pub struct BySerialNumberBody {
     /// As it is printed on the token.
-    #[oai(validator(max_length = 128))]
+    #[oai(validator(max_length = 128), deserialize_with = "text")]
     pub serial_number: String,
-    /// The 6 digits that the token shows now.
-    #[oai(validator(max_length = 16))]
+    /// The 6 or 8 digits that the token shows now.
+    #[oai(validator(max_length = 16), deserialize_with = "text")]
     pub verification_code: String,
     /// A new name for the token; at most 256 characters.
-    #[oai(validator(max_length = 256))]
+    #[oai(validator(max_length = 256), deserialize_with = "text")]
     pub display_name: Option<String>,
 }
 

@@ -11,10 +11,10 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::{
-    api::examples,
+    api::{examples, strict_json::text},
     error::{Error, Result},
     hardware_oath::inventory::{DeviceChanges, NewDevice},
-    store::devices::DeviceHash,
+    store::devices::{DeviceHash, OtpType},
 };
 
 /// The hash of a token's codes (RFC 6238 section 1.2).
@@ -25,6 +25,8 @@ pub enum HashChoice {
     Sha1,
     #[oai(rename = "hmacsha256")]
     Sha256,
+    #[oai(rename = "hmacsha512")]
+    Sha512,
 }
 
 impl From<HashChoice> for DeviceHash {
@@ -32,6 +34,26 @@ impl From<HashChoice> for DeviceHash {
         match choice {
             HashChoice::Sha1 => Self::Sha1,
             HashChoice::Sha256 => Self::Sha256,
+            HashChoice::Sha512 => Self::Sha512,
+        }
+    }
+}
+
+/// Whether a token's codes change with time (TOTP, RFC 6238) or with every press of its button (HOTP, RFC 4226).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename = "HardwareOathTokenOtpType")]
+pub enum OtpChoice {
+    #[oai(rename = "totp")]
+    Totp,
+    #[oai(rename = "hotp")]
+    Hotp,
+}
+
+impl From<OtpChoice> for OtpType {
+    fn from(choice: OtpChoice) -> Self {
+        match choice {
+            OtpChoice::Totp => Self::Totp,
+            OtpChoice::Hotp => Self::Hotp,
         }
     }
 }
@@ -41,7 +63,7 @@ impl From<HashChoice> for DeviceHash {
 #[oai(rename = "HardwareOathAssignTo", deny_unknown_fields, example)]
 pub struct AssignToBody {
     /// The user's id or userPrincipalName.
-    #[oai(validator(max_length = 256))]
+    #[oai(validator(max_length = 256), deserialize_with = "text")]
     pub id: String,
 }
 
@@ -56,20 +78,24 @@ impl Example for AssignToBody {
 #[oai(rename = "HardwareOathDeviceRequest", rename_all = "camelCase", deny_unknown_fields, example)]
 pub struct CreateBody {
     /// As it is printed on the token; unique in the tenant.
-    #[oai(validator(max_length = 128))]
+    #[oai(validator(max_length = 128), deserialize_with = "text")]
     serial_number: String,
-    #[oai(validator(max_length = 128))]
+    #[oai(validator(max_length = 128), deserialize_with = "text")]
     manufacturer: String,
-    #[oai(validator(max_length = 128))]
+    #[oai(validator(max_length = 128), deserialize_with = "text")]
     model: String,
     /// Base32 (A to Z, 2 to 7), 16 to 128 characters. It goes in and never comes out.
-    #[oai(validator(max_length = 128))]
+    #[oai(validator(max_length = 128), deserialize_with = "text")]
     secret_key: String,
-    /// 30 or 60.
-    time_interval_in_seconds: i32,
+    /// 30 or 60. Needed for TOTP; without meaning for HOTP.
+    time_interval_in_seconds: Option<i32>,
     /// Default: hmacsha1.
     hash_function: Option<HashChoice>,
-    #[oai(validator(max_length = 256))]
+    /// Default: totp.
+    otp_type: Option<OtpChoice>,
+    /// Digits of a code, 6 or 8. Default: 6.
+    digits: Option<i32>,
+    #[oai(validator(max_length = 256), deserialize_with = "text")]
     display_name: Option<String>,
     /// Who gets it at once.
     assign_to: Option<AssignToBody>,
@@ -82,8 +108,10 @@ impl Example for CreateBody {
             manufacturer: "Thales".into(),
             model: "OTP 110 Token".into(),
             secret_key: "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ".into(),
-            time_interval_in_seconds: 30,
+            time_interval_in_seconds: Some(30),
             hash_function: Some(HashChoice::Sha1),
+            otp_type: None,
+            digits: None,
             display_name: None,
             assign_to: None,
         }
@@ -99,6 +127,10 @@ impl From<CreateBody> for NewDevice {
             secret_key: SecretString::from(body.secret_key),
             time_interval_in_seconds: body.time_interval_in_seconds,
             hash_function: body.hash_function.map_or(DeviceHash::Sha1, Into::into),
+            otp_type: body.otp_type.map_or(OtpType::Totp, Into::into),
+            digits: body.digits.unwrap_or(6),
+            counter: 0,
+            drift_steps: 0,
             display_name: body.display_name,
             assign_to: body.assign_to.map(|user| user.id),
         }
@@ -154,18 +186,20 @@ pub struct BulkItem {
     /// The caller's number of the item; the answer keeps the order of the request.
     #[oai(rename = "@contentId", validator(max_length = 64))]
     content_id: Option<String>,
-    #[oai(validator(max_length = 128))]
+    #[oai(validator(max_length = 128), deserialize_with = "text")]
     serial_number: String,
-    #[oai(validator(max_length = 128))]
+    #[oai(validator(max_length = 128), deserialize_with = "text")]
     manufacturer: String,
-    #[oai(validator(max_length = 128))]
+    #[oai(validator(max_length = 128), deserialize_with = "text")]
     model: String,
-    #[oai(validator(max_length = 128))]
+    #[oai(validator(max_length = 128), deserialize_with = "text")]
     secret_key: String,
-    /// 30 or 60.
-    time_interval_in_seconds: Seconds,
+    /// 30 or 60. Needed for TOTP; without meaning for HOTP.
+    time_interval_in_seconds: Option<Seconds>,
     hash_function: Option<HashChoice>,
-    #[oai(validator(max_length = 256))]
+    otp_type: Option<OtpChoice>,
+    digits: Option<i32>,
+    #[oai(validator(max_length = 256), deserialize_with = "text")]
     display_name: Option<String>,
     assign_to: Option<AssignToBody>,
 }
@@ -177,8 +211,10 @@ impl From<BulkItem> for NewDevice {
             manufacturer: item.manufacturer,
             model: item.model,
             secret_key: item.secret_key,
-            time_interval_in_seconds: item.time_interval_in_seconds.0,
+            time_interval_in_seconds: item.time_interval_in_seconds.map(|seconds| seconds.0),
             hash_function: item.hash_function,
+            otp_type: item.otp_type,
+            digits: item.digits,
             display_name: item.display_name,
             assign_to: item.assign_to,
         }
@@ -191,7 +227,7 @@ impl From<BulkItem> for NewDevice {
 #[oai(rename = "HardwareOathBulkRequest", deny_unknown_fields, example)]
 pub struct BulkBody {
     /// `#$delta`.
-    #[oai(rename = "@context", validator(max_length = 64))]
+    #[oai(rename = "@context", validator(max_length = 64), deserialize_with = "text")]
     context: Option<String>,
     /// 1 to 100 tokens.
     #[oai(validator(min_items = 1, max_items = 100))]
@@ -206,8 +242,10 @@ impl Example for BulkBody {
             manufacturer: "Thales".into(),
             model: "OTP 110 Token".into(),
             secret_key: "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ".into(),
-            time_interval_in_seconds: Seconds(30),
+            time_interval_in_seconds: Some(Seconds(30)),
             hash_function: Some(HashChoice::Sha1),
+            otp_type: None,
+            digits: None,
             display_name: None,
             assign_to: None,
         };
@@ -229,7 +267,7 @@ pub struct UpdateBody {
     manufacturer: MaybeUndefined<String>,
     #[oai(validator(max_length = 128))]
     model: MaybeUndefined<String>,
-    /// 30 or 60.
+    /// 30 or 60; what was learned of the token's clock is forgotten.
     time_interval_in_seconds: MaybeUndefined<i32>,
     hash_function: MaybeUndefined<HashChoice>,
     /// Null takes the name away.

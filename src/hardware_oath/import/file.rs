@@ -1,15 +1,17 @@
-//! Reads the CSV file into rows. Knows no database.
+//! Reads the CSV file that Microsoft Entra takes (contract of Graph's hardware tokens) into rows: a header and the
+//! columns `upn, serial number, secret key, time interval, manufacturer, model`, in any order; `hash function`,
+//! `otp type` and `digits` may follow. Knows no database.
 
 use std::{collections::BTreeMap, io::Read};
 
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-use super::ImportReport;
+use super::{ImportReport, Row};
 use crate::{
     error::{Error, Result},
     hardware_oath::inventory::NewDevice,
-    store::devices::DeviceHash,
+    store::devices::{DeviceHash, OtpType},
 };
 
 /// Rows of one file.
@@ -20,14 +22,8 @@ const MAX_BYTES: usize = 64 * 1024 * 1024;
 const MAX_FIELD_LENGTH: usize = 1_000;
 
 const COLUMNS: [&str; 6] = ["upn", "serial number", "secret key", "time interval", "manufacturer", "model"];
-
-/// One row that can be read; whether it is right is seen when it is carried out.
-#[derive(Clone)]
-pub struct Row {
-    /// Where it begins in the file.
-    pub line: u64,
-    pub device: NewDevice,
-}
+/// Beyond what Entra takes; a file may leave them out, and a row may leave them empty.
+const MORE_COLUMNS: [&str; 3] = ["hash function", "otp type", "digits"];
 
 /// Reads the file. Rows that cannot be read are in the report; a file without the right header is refused whole.
 pub fn parse(reader: impl Read) -> Result<(Vec<Row>, ImportReport)> {
@@ -96,7 +92,8 @@ fn columns(header: &csv::ByteRecord) -> Result<Columns> {
     for (index, name) in header.iter().enumerate() {
         let name = String::from_utf8_lossy(name);
         let name = name.trim_start_matches('\u{feff}').trim();
-        let Some(known) = COLUMNS.into_iter().find(|column| column.eq_ignore_ascii_case(name)) else {
+        let mut known = COLUMNS.into_iter().chain(MORE_COLUMNS);
+        let Some(known) = known.find(|column| is_same_column(column, name)) else {
             let name: String = name.chars().filter(|char| !char.is_control()).take(64).collect();
             return Err(refuse(format!("The column '{name}' is not known. {}", expected())));
         };
@@ -108,6 +105,12 @@ fn columns(header: &csv::ByteRecord) -> Result<Columns> {
         Some(missing) => Err(refuse(format!("The column '{missing}' is missing. {}", expected()))),
         None => Ok(columns),
     }
+}
+
+/// `otpType` and `OTP type` are one column.
+fn is_same_column(column: &str, name: &str) -> bool {
+    let letters = |text: &str| text.chars().filter(|char| *char != ' ').collect::<String>();
+    letters(column).eq_ignore_ascii_case(&letters(name))
 }
 
 fn read_row(columns: &Columns, record: &csv::ByteRecord) -> std::result::Result<NewDevice, String> {
@@ -126,9 +129,28 @@ fn read_row(columns: &Columns, record: &csv::ByteRecord) -> std::result::Result<
         }
         Ok(text)
     };
-    let time_interval_in_seconds = match field("time interval")? {
-        "30" => 30,
-        "60" => 60,
+    let optional = |name: &'static str| {
+        let text = if columns.contains_key(name) { field(name)? } else { "" };
+        Ok::<_, String>(Some(text).filter(|text| !text.is_empty()))
+    };
+    let otp_type = match optional("otp type")? {
+        None => OtpType::Totp,
+        Some(text) => OtpType::parse(&text.to_ascii_lowercase()).ok_or("The otp type is totp or hotp.")?,
+    };
+    let hash_function = match optional("hash function")? {
+        None => DeviceHash::Sha1,
+        Some(text) => DeviceHash::parse(&text.to_ascii_lowercase())
+            .ok_or("The hash function is hmacsha1, hmacsha256 or hmacsha512.")?,
+    };
+    let digits = match optional("digits")? {
+        None | Some("6") => 6,
+        Some("8") => 8,
+        Some(_) => return Err("The digits are 6 or 8.".into()),
+    };
+    let time_interval_in_seconds = match (field("time interval")?, otp_type) {
+        ("30", _) => Some(30),
+        ("60", _) => Some(60),
+        ("", OtpType::Hotp) => None,
         _ => return Err("The time interval is 30 or 60.".into()),
     };
     Ok(NewDevice {
@@ -136,8 +158,12 @@ fn read_row(columns: &Columns, record: &csv::ByteRecord) -> std::result::Result<
         manufacturer: field("manufacturer")?.to_owned(),
         model: field("model")?.to_owned(),
         secret_key: SecretString::from(field("secret key")?),
+        otp_type,
+        digits,
         time_interval_in_seconds,
-        hash_function: DeviceHash::Sha1,
+        hash_function,
+        counter: 0,
+        drift_steps: 0,
         display_name: None,
         assign_to: Some(field("upn")?.to_owned()).filter(|upn| !upn.is_empty()),
     })
@@ -174,9 +200,29 @@ mod tests {
             assert_eq!(rows.len(), 1, "{file}");
             assert_eq!(rows[0].assign_to.as_deref(), Some("helga@contoso.com"));
             assert_eq!(rows[0].serial_number, "1234567");
-            assert_eq!(rows[0].time_interval_in_seconds, 60);
+            assert_eq!(rows[0].time_interval_in_seconds, Some(60));
             assert_eq!((rows[0].manufacturer.as_str(), rows[0].model.as_str()), ("Contoso", "HardwareKey"));
         }
+    }
+
+    #[test]
+    fn more_columns_say_what_kind_of_token_it_is() {
+        let secret = "2234567abcdef2234567abcdef";
+        let file = format!(
+            "{HEADER},otpType,Digits,HASH FUNCTION\n,1,{secret},,C,K,HOTP,8,hmacsha512\n,2,{secret},60,C,K,,,\n\
+             ,3,{secret},,C,K,totp,,\n,4,{secret},30,C,K,ocra,,\n,5,{secret},30,C,K,,7,\n,6,{secret},30,C,K,,,md5\n"
+        );
+        let (rows, failed) = read(file).unwrap();
+        let kinds: Vec<_> = rows
+            .iter()
+            .map(|row| (row.otp_type, row.digits, row.hash_function, row.time_interval_in_seconds))
+            .collect();
+        let expected = [(OtpType::Hotp, 8, DeviceHash::Sha512, None), (OtpType::Totp, 6, DeviceHash::Sha1, Some(60))];
+        assert_eq!(kinds, expected);
+        let reasons: Vec<_> = failed.iter().map(|row| (row.line, row.reason.as_str())).collect();
+        let words = ["time interval", "otp type", "digits", "hash function"];
+        assert!(reasons.iter().zip([4, 5, 6, 7]).all(|((line, _), expected)| *line == expected), "{reasons:?}");
+        assert!(reasons.iter().zip(words).all(|((_, reason), word)| reason.contains(word)), "{reasons:?}");
     }
 
     #[test]

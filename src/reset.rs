@@ -121,8 +121,10 @@ fn plan(tx: &mut Tx<'_>, user: &User, request: &ResetRequest) -> Result<ResetRep
     };
     let replaces_pass = request.issue_temporary_access_pass.is_some();
     for method in methods::of_user(tx, user)? {
+        // A registration that was not finished is nothing to keep.
         let named = request.also_delete.contains(&method.kind())
-            || (replaces_pass && method.kind() == MethodKind::TemporaryAccessPass);
+            || (replaces_pass && method.kind() == MethodKind::TemporaryAccessPass)
+            || !method.is_complete();
         let list = match method.kind().reset_effect() {
             ResetEffect::Delete => &mut report.deleted,
             ResetEffect::Keep if named => &mut report.deleted,

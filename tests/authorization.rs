@@ -126,6 +126,8 @@ const DENIED_WRITES: fn(&Operation, Addressed) -> &'static [u16] = |operation, a
 };
 /// All rights, in another tenant: there he may do what he likes, but these objects are not there.
 const FOREIGN: fn(&Operation, Addressed) -> &'static [u16] = |operation, addressed| match addressed {
+    // An application is nobody's own.
+    _ if operation.is_about_the_caller() => &[400],
     Addressed::InPath => &[404],
     Addressed::InBody if REPORTING.contains(&operation.id.as_str()) => &[],
     Addressed::InBody => &[400, 404],

@@ -7,8 +7,10 @@
 mod support;
 #[path = "api/totp.rs"]
 mod totp;
+#[path = "api/virtual_passkey.rs"]
+mod virtual_passkey;
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use rekey::clock::Clock;
 use reqwest::{Method, RequestBuilder};
@@ -20,9 +22,12 @@ use support::{
 };
 use tokio::{sync::Barrier, task::JoinSet};
 use totp::Token;
+use virtual_passkey::VirtualPasskey;
 
 /// How often the same answer is sent at once.
 const AT_ONCE: usize = 16;
+/// Where the servers put what they would send.
+const OUTBOX: &str = "outbox.jsonl";
 const DOMAIN: &str = "contoso.example";
 /// RFC 6238's seed for SHA-1.
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
@@ -130,6 +135,39 @@ const RACES: &[Race] = &[
         },
         accepted: |answer| answer.status == 204,
     },
+    Race {
+        name: "a code sent by SMS",
+        prepare: |world, user| {
+            Box::pin(async move {
+                let number = user.number();
+                let phone = json!({"phoneNumber": number, "phoneType": "mobile"});
+                let method = world.post(&user.methods("phoneMethods"), phone).await.expect(201).json["id"].clone();
+                let session = world.begin(&user, 1).await.remove(0);
+                world.challenge(&session, &method).await;
+                let proof = json!({"methodId": method, "verificationCode": world.code_sent_to(&number).await});
+                world.sixteen(|n| world.verify(n, &session, &proof))
+            })
+        },
+        accepted: |answer| answer.json["status"] == "completed",
+    },
+    Race {
+        name: "a passkey's assertion",
+        prepare: |world, user| {
+            Box::pin(async move {
+                let mut device = VirtualPasskey::at(&world.servers[0].base);
+                let list = user.methods("fido2Methods");
+                let options = world.get(&format!("{list}/creationOptions")).await;
+                let credential = device.create(&options["publicKey"]).await;
+                let body = json!({"displayName": "Laptop", "publicKeyCredential": credential});
+                let method = world.post(&list, body).await.expect(201).json["id"].clone();
+                let session = world.begin(&user, 1).await.remove(0);
+                let prompt = world.challenge(&session, &method).await;
+                let proof = json!({"publicKeyCredential": device.get(&prompt["publicKey"]).await});
+                world.sixteen(|n| world.verify(n, &session, &proof))
+            })
+        },
+        accepted: |answer| answer.json["status"] == "completed",
+    },
 ];
 
 const ACTIVATE: &str = "/v1.0/authenticatorDevices/activate";
@@ -148,6 +186,12 @@ impl User {
         Self { name: format!("user{race}-{round}@{DOMAIN}") }
     }
 
+    /// A number of this user's own.
+    fn number(&self) -> String {
+        let round = self.name.split(['-', '@']).nth(1).expect("the name says the round");
+        format!("+1 206555{round:0>4}")
+    }
+
     fn methods(&self, kind: &str) -> String {
         format!("/v1.0/users/{}/authentication/{kind}", self.name)
     }
@@ -158,13 +202,14 @@ struct World {
     servers: Vec<Server>,
     token: String,
     http: reqwest::Client,
-    _installation: Installation,
+    installation: Installation,
 }
 
 impl World {
     async fn start(backend: Backend, replicas: usize) -> Self {
         let mut installation = Installation::new(backend);
         installation.log = "warn";
+        installation.arguments = vec!["--outbox-file", OUTBOX];
         let made = installation.run(&["tenant", "create", "--name", "Contoso", "--domain", DOMAIN]);
         let tenant = made["tenantId"].as_str().unwrap();
         let mut arguments = vec!["app", "create", "--tenant", tenant, "--name", "Races"];
@@ -199,7 +244,7 @@ impl World {
             .header("content-type", "application/x-www-form-urlencoded")
             .body(form);
         let token = Answer::of(request).await.expect(200).json["access_token"].as_str().unwrap().to_owned();
-        Self { servers, token, http, _installation: installation }
+        Self { servers, token, http, installation }
     }
 
     /// The n-th of several requests: the replicas take turns.
@@ -210,6 +255,33 @@ impl World {
 
     fn sixteen(&self, request: impl Fn(usize) -> RequestBuilder) -> Vec<RequestBuilder> {
         (0..AT_ONCE).map(request).collect()
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let request = self.http.get(format!("{}{path}", self.servers[0].base)).bearer_auth(&self.token);
+        Answer::of(request).await.expect(200).json
+    }
+
+    async fn challenge(&self, session: &str, method: &Value) -> Value {
+        let path = format!("/v1.0/signInSessions/{session}/challenge");
+        self.post(&path, json!({"methodId": method})).await.expect(200).json
+    }
+
+    /// The code of the SMS to this number, once it is out.
+    async fn code_sent_to(&self, number: &str) -> String {
+        let file = self.installation.path().join(OUTBOX);
+        let of_number = |line: &str| {
+            let message: Value = serde_json::from_str(line).ok()?;
+            (message["to"] == number).then(|| message["text"].as_str().unwrap().to_owned())
+        };
+        for _ in 0..600 {
+            let text = std::fs::read_to_string(&file).unwrap_or_default().lines().find_map(of_number);
+            if let Some(text) = text {
+                return text.chars().filter(char::is_ascii_digit).take(6).collect();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("no SMS to {number}: {}", self.servers[0].log());
     }
 
     async fn post(&self, path: &str, body: Value) -> Answer {

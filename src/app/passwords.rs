@@ -5,17 +5,16 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{App, Attempt};
 use crate::{
-    access::{self, Action, Caller},
+    access::{Action, Caller},
     audit::Activity,
     directory,
     error::{Error, Result},
     methods::password::{
-        self, PasswordCheck, PasswordDigest,
+        PasswordCheck, PasswordDigest,
         change::{self, Ahead, Changed, PasswordReset, Prepared},
         rules,
     },
     sign_in::{self, SessionView},
-    store::users,
 };
 
 const NEW_PASSWORD: &str = "newPassword";
@@ -49,20 +48,15 @@ impl App {
         names.await
     }
 
-    /// Compares the password of a sign-in. Whoever may not ask costs nothing.
+    /// Compares the password of a sign-in.
     pub(super) async fn compare_password(
         &self,
         caller: &Caller,
         user: &str,
         password: SecretString,
     ) -> Result<PasswordCheck> {
-        let (caller, user) = (caller.clone(), user.to_owned());
-        let known = self.store.read(move |tx| {
-            access::authorize(tx, &caller, Action::RunSignIn, None)?;
-            let user = users::find(tx, &caller.tenant, &user)?;
-            password::known(tx, user.as_ref())
-        });
-        let known = known.await?;
+        let (attempt, user) = (Attempt::on_user(Activity::BEGIN_SIGN_IN, user), user.to_owned());
+        let known = self.ask(caller, &attempt, move |tx, caller| sign_in::before(tx, caller, &user)).await?;
         self.in_turn(move || known.compare(password.expose_secret())).await
     }
 

@@ -4,6 +4,7 @@
 //! examples in the API's document can name them. Tenants are marked as demo.
 
 pub mod authenticator;
+mod passkey;
 mod passwords;
 mod people;
 

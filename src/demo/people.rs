@@ -274,7 +274,9 @@ fn seed_method(tx: &mut Tx<'_>, user: &User, has: Has, number: usize) -> Result<
                 attestation_level: "attested".into(),
                 passkey_type: "deviceBound".into(),
             };
-            seed_row(tx, user, MethodKind::Fido2, method_id(user, "fido2"), &detail, None)
+            let id = method_id(user, "fido2");
+            let credential = super::passkey::credential(&id)?;
+            seed_row(tx, user, MethodKind::Fido2, id, &detail, Some(&credential))
         }
         Pass => {
             let detail =

@@ -44,14 +44,14 @@ async fn every_kind_is_listed_with_its_properties() {
                 "device": {
                     "id": id, "displayName": null, "serialNumber": format!("adele@contoso.example-{number}"),
                     "manufacturer": "Feitian", "model": "c200", "secretKey": null, "timeIntervalInSeconds": 30,
-                    "hashFunction": "hmacsha1", "status": status, "lastUsedDateTime": null,
+                    "hashFunction": "hmacsha1", "otpType": "totp", "digits": 6, "status": status, "lastUsedDateTime": null,
                     "assignedTo": {"id": user.user_id, "displayName": "User adele"},
                 },
             })
         };
         let phone = |id: &str, number: &str, phone_type: &str, state: &str| {
             json!({"id": id, "phoneNumber": number, "phoneType": phone_type, "smsSignInState": state,
-                   "createdDateTime": CREATED})
+                   "status": "activated", "isVerified": true, "createdDateTime": CREATED})
         };
         let token = |id: &str, name: Value, status: &str| {
             json!({"id": id, "displayName": name, "secretKey": null, "createdDateTime": CREATED, "status": status,
@@ -68,7 +68,7 @@ async fn every_kind_is_listed_with_its_properties() {
             ("phone", phone(MOBILE, "+1 2065550100", "mobile", "notEnabled")),
             ("phone", phone(ALTERNATE, "+1 2065550122", "alternateMobile", "notSupported")),
             ("phone", phone(OFFICE, "+1 2065550133x4567", "office", "notSupported")),
-            ("email", json!({"id": EMAIL, "emailAddress": "adele@fabrikam.example", "createdDateTime": CREATED})),
+            ("email", json!({"id": EMAIL, "emailAddress": "adele@fabrikam.example", "status": "activated", "isVerified": true, "createdDateTime": CREATED})),
             (
                 "microsoftAuthenticator",
                 json!({"id": ids.authenticator, "displayName": "Adele's phone",

@@ -300,8 +300,9 @@ async fn a_pass_is_both_factors() {
     on_each_backend(async |app| {
         add_registered(&app, USER).await;
         let code = issue_pass(&app, USER, true).await;
+        let almost = format!("{}{}", if code.starts_with('A') { 'B' } else { 'A' }, &code[1..]);
         assert_eq!(begin_with(&app, USER, pass("wrong")).await.expect(201).json["status"], "refused");
-        assert_eq!(begin_with(&app, USER, pass(&code.to_lowercase())).await.expect(201).json["status"], "refused");
+        assert_eq!(begin_with(&app, USER, pass(&almost)).await.expect(201).json["status"], "refused");
         let done = begin_with(&app, USER, pass(&code)).await.expect(201).json;
         assert_eq!(done["status"], "completed", "{done}");
         assert_eq!(begin_with(&app, USER, pass(&code)).await.expect(201).json["status"], "refused", "it has one use");
@@ -453,7 +454,7 @@ async fn bad_input_is_refused_and_changes_nothing() {
             (&challenge, json!({"methodId": "00000000-0000-0000-0000-000000000000"})),
             (&verify, json!({"methodId": "nonsense", "verificationCode": "123456"})),
             (&verify, json!({"methodId": "28c10230-6103-485e-b985-444c60001490", "verificationCode": PASSWORD})),
-            (&verify, json!({"publicKeyCredential": {"id": "nobody's"}})),
+            (&verify, json!({"publicKeyCredential": {"id": "bm9ib2R5"}})),
         ];
         let before = database::digest(&app);
         for (path, body) in bodies {

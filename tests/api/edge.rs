@@ -275,11 +275,15 @@ async fn numbers_name_routes_and_no_users() {
 
 #[tokio::test]
 async fn numbers_may_have_an_address_of_their_own() {
-    // A port that was free a moment ago; nobody else asks for it in between.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let options = rekey::server::Options { metrics_listen: Some(free.clone()), ..Default::default() };
-    let app = TestApp::start_with(Backend::Sqlite, options).await;
-    app.get("/healthz").await.expect(200);
+    // A port that was free a moment ago; when another test has it by now, the server does not come up.
+    let (app, free) = loop {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let options = rekey::server::Options { metrics_listen: Some(free.clone()), ..Default::default() };
+        let app = TestApp::start_with(Backend::Sqlite, options).await;
+        if app.request(Method::GET, "/healthz").send().await.is_ok_and(|answer| answer.status() == 200) {
+            break (app, free);
+        }
+    };
     app.get("/metrics").await.expect_error(404, "resourceNotFound");
     let get = async |path: &str| Answer::of(app.http.get(format!("http://{free}{path}"))).await;
     assert!(get("/metrics").await.expect(200).text.contains(r#"route="/healthz",status="200"} 1"#));

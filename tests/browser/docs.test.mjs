@@ -56,8 +56,7 @@ async function watch(page) {
 async function authorize(page) {
   await page.locator(".scheme-container button.authorize").click();
   const dialog = page.locator(".dialog-ux .modal-ux");
-  const id = page.locator("#client_id_clientCredentials");
-  const flow = dialog.locator(".auth-container").filter({ has: id }).first();
+  const flow = dialog.locator(".auth-container").filter({ hasText: "clientCredentials" }).first();
   await flow.locator("#client_id_clientCredentials").fill(demo.clientId);
   await flow.locator("#client_secret_clientCredentials").fill(demo.clientSecret);
   // No scope is ticked: nobody should have to know what that is.

@@ -39,7 +39,6 @@ use crate::{
 };
 
 /// A method of any kind; `@odata.type` says which.
-#[expect(clippy::large_enum_variant, reason = "turned into JSON as soon as it is made")]
 #[derive(Debug, Union)]
 #[oai(rename = "AuthenticationMethod", one_of, discriminator_name = "@odata.type")]
 #[expect(clippy::large_enum_variant, reason = "a view lives as long as one answer")]

@@ -1,9 +1,10 @@
-//! Who calls, and what they may do: the whole decision table in one place.
+//! Who calls, and whether they may do what they ask: [`rules`] is the decision table, [`own`] what users may do to themselves.
 //!
 //! A token only says who calls. What the caller may do is read anew in every transaction, so a withdrawn permission,
 //! secret, role or session takes effect on the next call, on every replica.
 
-use std::borrow::Cow;
+mod own;
+mod rules;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,14 +12,14 @@ use crate::{
     clock::Timestamp,
     error::{Area, Error, Result},
     id::{ApplicationId, SessionId, TenantId, UserId},
-    methods::{self, MethodKind},
     roles::Role,
     store::{
         Tx, applications, roles,
-        sessions::{self, SessionStatus},
         users::{self, Presence, User},
     },
 };
+
+pub use rules::{Action, known_permissions};
 
 /// Where a request comes from; goes into the audit log.
 #[derive(Debug, Clone, Default)]
@@ -131,218 +132,6 @@ impl Actor {
     }
 }
 
-/// Everything that can be asked of Rekey.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    ReadUsers,
-    WriteUsers,
-    RevokeSignInSessions,
-    ReadRoles,
-    WriteRoles,
-    /// All methods of a user, whatever their kind.
-    ReadMethods,
-    ReadKind(MethodKind),
-    /// Adding a method and proving it.
-    RegisterKind(MethodKind),
-    /// Changing or removing one.
-    WriteKind(MethodKind),
-    ResetMfa,
-    ReadPreferences,
-    WritePreferences,
-    ReadRequirements,
-    WriteRequirements,
-    ReadDevices,
-    WriteDevices,
-    ReadPolicies,
-    WriteSecurityDefaults,
-    ReadAuditLogs,
-    WriteApplications,
-    /// Running a user's sign-in: only for applications.
-    RunSignIn,
-    /// Vouching that the first factor was checked elsewhere.
-    AssertFirstFactor,
-    WriteAuthenticationPolicy,
-    /// Replacing the own password; the present one is proven with it.
-    ChangeOwnPassword,
-    ResetPassword,
-    /// Lifting the limits on guessing.
-    Unlock,
-}
-
-/// What one action takes: any of the permissions of an application, or any of the roles of a user.
-struct Rule {
-    permissions: Vec<Cow<'static, str>>,
-    roles: &'static [Role],
-    area: Area,
-    /// Sensitive: a user caller must outrank the target (contract of Graph's roles), and cannot act on himself.
-    sensitive: bool,
-}
-
-const METHOD_READERS: &[Role] = &[
-    Role::GlobalReader,
-    Role::AuthenticationAdministrator,
-    Role::PrivilegedAuthenticationAdministrator,
-    Role::GlobalAdministrator,
-];
-const METHOD_WRITERS: &[Role] =
-    &[Role::AuthenticationAdministrator, Role::PrivilegedAuthenticationAdministrator, Role::GlobalAdministrator];
-const PASSWORD_RESETTERS: &[Role] = &[
-    Role::PasswordAdministrator,
-    Role::HelpdeskAdministrator,
-    Role::UserAdministrator,
-    Role::AuthenticationAdministrator,
-    Role::PrivilegedAuthenticationAdministrator,
-    Role::GlobalAdministrator,
-];
-const POLICY_READERS: &[Role] =
-    &[Role::GlobalReader, Role::AuthenticationPolicyAdministrator, Role::GlobalAdministrator];
-const POLICY_WRITERS: &[Role] = &[Role::AuthenticationPolicyAdministrator, Role::GlobalAdministrator];
-
-const READ_METHODS: &str = "UserAuthenticationMethod.Read.All";
-const WRITE_METHODS: &str = "UserAuthenticationMethod.ReadWrite.All";
-const RESET_MFA: &str = "MfaReset.ReadWrite.All";
-const READ_POLICY: &str = "Policy.Read.All";
-const WRITE_POLICY: &str = "Policy.ReadWrite.AuthenticationMethod";
-
-/// The permissions that are not derived from a method kind.
-const PERMISSIONS: &[&str] = &[
-    "User.Read.All",
-    "User.ReadWrite.All",
-    "RoleManagement.Read.Directory",
-    "RoleManagement.ReadWrite.Directory",
-    READ_METHODS,
-    WRITE_METHODS,
-    RESET_MFA,
-    READ_POLICY,
-    WRITE_POLICY,
-    "Policy.ReadWrite.SecurityDefaults",
-    "AuditLog.Read.All",
-    "Application.ReadWrite.All",
-    "DelegatedAdminRelationship.Read.All",
-    "DelegatedAdminRelationship.ReadWrite.All",
-    "SignIn.Verify.All",
-    "SignIn.Assert.All",
-];
-
-/// Every permission an application can be given, the least privileged of a pair first.
-pub fn known_permissions() -> Vec<String> {
-    let kinds = MethodKind::ALL
-        .iter()
-        .flat_map(|kind| ["Read", "ReadWrite"].map(|access| kind_permission(*kind, access).into_owned()));
-    PERMISSIONS.iter().map(|name| (*name).to_owned()).chain(kinds).collect()
-}
-
-fn kind_permission(kind: MethodKind, access: &str) -> Cow<'static, str> {
-    format!("UserAuthMethod-{}.{access}.All", kind.permission_name()).into()
-}
-
-/// The decision table. The first permission is the least privileged; messages name it.
-fn rule(action: Action) -> Rule {
-    use Role::*;
-    let directory = |permissions: &[&'static str], roles, sensitive| Rule {
-        permissions: permissions.iter().map(|name| Cow::Borrowed(*name)).collect(),
-        roles,
-        area: Area::Directory,
-        sensitive,
-    };
-    let methods = |permissions: &[&'static str], roles, sensitive| Rule {
-        area: Area::Methods,
-        ..directory(permissions, roles, sensitive)
-    };
-    match action {
-        Action::ReadUsers => directory(
-            &["User.Read.All", "User.ReadWrite.All"],
-            &[
-                DirectoryReaders,
-                GlobalReader,
-                HelpdeskAdministrator,
-                PasswordAdministrator,
-                AuthenticationAdministrator,
-                PrivilegedAuthenticationAdministrator,
-                UserAdministrator,
-                GlobalAdministrator,
-            ],
-            false,
-        ),
-        Action::WriteUsers => directory(&["User.ReadWrite.All"], &[UserAdministrator, GlobalAdministrator], true),
-        Action::RevokeSignInSessions => directory(
-            &["User.ReadWrite.All"],
-            &[
-                HelpdeskAdministrator,
-                AuthenticationAdministrator,
-                PrivilegedAuthenticationAdministrator,
-                UserAdministrator,
-                GlobalAdministrator,
-            ],
-            true,
-        ),
-        Action::ReadRoles => directory(
-            &["RoleManagement.Read.Directory", "RoleManagement.ReadWrite.Directory"],
-            &[DirectoryReaders, GlobalReader, PrivilegedRoleAdministrator, GlobalAdministrator],
-            false,
-        ),
-        Action::WriteRoles => directory(
-            &["RoleManagement.ReadWrite.Directory"],
-            &[PrivilegedRoleAdministrator, GlobalAdministrator],
-            false,
-        ),
-        Action::ReadMethods | Action::ReadPreferences => methods(&[READ_METHODS, WRITE_METHODS], METHOD_READERS, false),
-        Action::WritePreferences => methods(&[WRITE_METHODS], METHOD_WRITERS, true),
-        Action::ReadKind(kind) => Rule {
-            permissions: vec![
-                kind_permission(kind, "Read"),
-                kind_permission(kind, "ReadWrite"),
-                READ_METHODS.into(),
-                WRITE_METHODS.into(),
-            ],
-            ..methods(&[], METHOD_READERS, false)
-        },
-        Action::RegisterKind(kind) | Action::WriteKind(kind) => Rule {
-            permissions: vec![kind_permission(kind, "ReadWrite"), WRITE_METHODS.into()],
-            ..methods(&[], METHOD_WRITERS, true)
-        },
-        Action::ResetMfa => methods(&[RESET_MFA, WRITE_METHODS], METHOD_WRITERS, true),
-        Action::ReadRequirements => methods(
-            &[READ_METHODS, WRITE_METHODS, RESET_MFA, READ_POLICY, WRITE_POLICY],
-            &[
-                GlobalReader,
-                AuthenticationAdministrator,
-                PrivilegedAuthenticationAdministrator,
-                AuthenticationPolicyAdministrator,
-                GlobalAdministrator,
-            ],
-            false,
-        ),
-        Action::WriteRequirements => methods(&[WRITE_POLICY], POLICY_WRITERS, false),
-        Action::ReadDevices => methods(&[READ_POLICY, WRITE_POLICY], POLICY_READERS, false),
-        Action::WriteDevices => methods(&[WRITE_POLICY], POLICY_WRITERS, false),
-        Action::ReadPolicies => {
-            methods(&[READ_POLICY, WRITE_POLICY, "Policy.ReadWrite.SecurityDefaults"], POLICY_READERS, false)
-        }
-        Action::WriteSecurityDefaults => methods(
-            &["Policy.ReadWrite.SecurityDefaults"],
-            &[SecurityAdministrator, AuthenticationPolicyAdministrator, GlobalAdministrator],
-            false,
-        ),
-        Action::WriteApplications => directory(&["Application.ReadWrite.All"], &[GlobalAdministrator], false),
-        Action::RunSignIn => directory(&["SignIn.Verify.All"], &[], false),
-        Action::AssertFirstFactor => directory(&["SignIn.Assert.All"], &[], false),
-        Action::WriteAuthenticationPolicy => methods(&[WRITE_POLICY], POLICY_WRITERS, false),
-        // No permission and no administrator's role: only the user, see `may_on_own`.
-        Action::ChangeOwnPassword => methods(&[], &[], true),
-        Action::ResetPassword => Rule {
-            permissions: vec![kind_permission(MethodKind::Password, "ReadWrite"), WRITE_METHODS.into()],
-            ..methods(&[], PASSWORD_RESETTERS, true)
-        },
-        Action::Unlock => methods(&[RESET_MFA, WRITE_METHODS], METHOD_WRITERS, true),
-        Action::ReadAuditLogs => directory(
-            &["AuditLog.Read.All"],
-            &[ReportsReader, SecurityReader, SecurityAdministrator, GlobalReader, GlobalAdministrator],
-            false,
-        ),
-    }
-}
-
 /// Finds the caller alive: the application enabled and its secret valid, the user enabled and not signed out since.
 pub fn identify(tx: &mut Tx<'_>, caller: &Caller) -> Result<Actor> {
     let actor = |powers, display_name, principal_name| Actor {
@@ -379,11 +168,11 @@ pub fn identify(tx: &mut Tx<'_>, caller: &Caller) -> Result<Actor> {
             let roles = match scope {
                 Scope::Roles => roles_of(tx, &caller.tenant, id)?,
                 Scope::Own { .. } => {
-                    check_outcome_stands(tx, &user, *token_issued_at)?;
+                    own::check_outcome_stands(tx, &user, *token_issued_at)?;
                     vec![]
                 }
                 Scope::Registration { session } => {
-                    check_registration_is_open(tx, &user, session)?;
+                    own::check_registration_is_open(tx, &user, session)?;
                     vec![]
                 }
             };
@@ -391,46 +180,6 @@ pub fn identify(tx: &mut Tx<'_>, caller: &Caller) -> Result<Actor> {
             Ok(actor(powers, user.display_name, Some(user.user_principal_name)))
         }
     }
-}
-
-/// Whoever must register again has not completed a sign-in since: the outcome of an older one is void.
-fn check_outcome_stands(tx: &mut Tx<'_>, user: &User, issued_at: Timestamp) -> Result<()> {
-    let requirements = users::requirements(tx, &user.tenant_id, &user.user_id)?;
-    match requirements.registration_required_at {
-        Some(at) if at >= issued_at => Err(Error::unauthenticated(
-            "The user must register again since this token was issued. Sign in again to register.",
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// A registration token lives as long as its session waits for a registration.
-fn check_registration_is_open(tx: &mut Tx<'_>, user: &User, session: &SessionId) -> Result<()> {
-    let open = sessions::find(tx, &user.tenant_id, session)?.is_some_and(|session| {
-        session.user_id.as_ref() == Some(&user.user_id) && session.status == SessionStatus::RegistrationRequired
-    });
-    if open {
-        return Ok(());
-    }
-    Err(Error::unauthenticated("This registration is done or has ended. Sign in again."))
-}
-
-/// What users may do with their own methods. The portal's rule for administrators ("not on yourself") is for the others.
-fn may_on_own(tx: &mut Tx<'_>, user: &User, scope: &Scope, action: Action) -> Result<bool> {
-    let may = match (scope, action) {
-        (_, Action::ReadMethods | Action::ReadKind(_)) => true,
-        (Scope::Roles | Scope::Own { .. }, Action::ReadUsers) => true,
-        (Scope::Own { .. }, Action::ReadPreferences | Action::ChangeOwnPassword) => true,
-        (Scope::Own { mfa: true }, Action::WritePreferences) => true,
-        (Scope::Own { mfa: true }, Action::RegisterKind(kind) | Action::WriteKind(kind)) => kind.is_self_service(),
-        // Without a second factor to ask for, the first is all there is; with one, it must have been shown.
-        (Scope::Own { mfa: false }, Action::RegisterKind(kind)) => {
-            kind.is_self_service() && !methods::has_second_factor(tx, user)?
-        }
-        (Scope::Registration { .. }, Action::RegisterKind(kind)) => kind.is_self_service(),
-        _ => false,
-    };
-    Ok(may)
 }
 
 const ONLY_REGISTERS: &str = "A registration token registers the user's own methods and does nothing else.";
@@ -455,7 +204,7 @@ pub fn authorize(tx: &mut Tx<'_>, caller: &Caller, action: Action, target: Optio
 
 /// The decision itself, for an actor who was already identified.
 pub fn allow(tx: &mut Tx<'_>, actor: &Actor, action: Action, target: Option<&User>) -> Result<()> {
-    let rule = rule(action);
+    let rule = rules::rule(action);
     match &actor.powers {
         Powers::Operator => Ok(()),
         Powers::Application { permissions, .. } => {
@@ -474,7 +223,7 @@ pub fn allow(tx: &mut Tx<'_>, actor: &Actor, action: Action, target: Option<&Use
         Powers::User { id, roles, scope } => {
             let is_self = target.is_some_and(|target| target.user_id == *id);
             if let Some(target) = target.filter(|_| is_self)
-                && may_on_own(tx, target, scope, action)?
+                && own::may_on_own(tx, target, scope, action)?
             {
                 return Ok(());
             }

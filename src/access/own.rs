@@ -1,0 +1,54 @@
+//! Users and themselves: how long the outcome of a sign-in stands, and what it is good for.
+
+use super::{Action, Scope};
+use crate::{
+    clock::Timestamp,
+    error::{Error, Result},
+    id::SessionId,
+    methods,
+    store::{
+        Tx,
+        sessions::{self, SessionStatus},
+        users::{self, User},
+    },
+};
+
+/// Whoever must register again has not completed a sign-in since: the outcome of an older one is void.
+pub(super) fn check_outcome_stands(tx: &mut Tx<'_>, user: &User, issued_at: Timestamp) -> Result<()> {
+    let requirements = users::requirements(tx, &user.tenant_id, &user.user_id)?;
+    match requirements.registration_required_at {
+        Some(at) if at >= issued_at => Err(Error::unauthenticated(
+            "The user must register again since this token was issued. Sign in again to register.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A registration token lives as long as its session waits for a registration.
+pub(super) fn check_registration_is_open(tx: &mut Tx<'_>, user: &User, session: &SessionId) -> Result<()> {
+    let open = sessions::find(tx, &user.tenant_id, session)?.is_some_and(|session| {
+        session.user_id.as_ref() == Some(&user.user_id) && session.status == SessionStatus::RegistrationRequired
+    });
+    if open {
+        return Ok(());
+    }
+    Err(Error::unauthenticated("This registration is done or has ended. Sign in again."))
+}
+
+/// What users may do with their own methods. The portal's rule for administrators ("not on yourself") is for the others.
+pub(super) fn may_on_own(tx: &mut Tx<'_>, user: &User, scope: &Scope, action: Action) -> Result<bool> {
+    let may = match (scope, action) {
+        (_, Action::ReadMethods | Action::ReadKind(_)) => true,
+        (Scope::Roles | Scope::Own { .. }, Action::ReadUsers) => true,
+        (Scope::Own { .. }, Action::ReadPreferences | Action::ChangeOwnPassword) => true,
+        (Scope::Own { mfa: true }, Action::WritePreferences) => true,
+        (Scope::Own { mfa: true }, Action::RegisterKind(kind) | Action::WriteKind(kind)) => kind.is_self_service(),
+        // Without a second factor to ask for, the first is all there is; with one, it must have been shown.
+        (Scope::Own { mfa: false }, Action::RegisterKind(kind)) => {
+            kind.is_self_service() && !methods::has_second_factor(tx, user)?
+        }
+        (Scope::Registration { .. }, Action::RegisterKind(kind)) => kind.is_self_service(),
+        _ => false,
+    };
+    Ok(may)
+}

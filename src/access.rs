@@ -4,6 +4,7 @@
 //! secret, role or session takes effect on the next call, on every replica.
 
 mod own;
+pub mod partner;
 mod rules;
 
 use serde::{Deserialize, Serialize};
@@ -11,14 +12,15 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     error::{Area, Error, Result},
-    id::{ApplicationId, SessionId, TenantId, UserId},
+    id::{ApplicationId, RelationshipId, SessionId, TenantId, UserId},
     roles::Role,
     store::{
-        Tx, applications, roles,
+        Tx, applications, roles, tenants,
         users::{self, Presence, User},
     },
 };
 
+use rules::Rule;
 pub use rules::{Action, known_permissions};
 
 /// Where a request comes from; goes into the audit log.
@@ -58,6 +60,11 @@ pub enum Who {
     },
     /// Somebody with the server's own command line, database and key.
     Operator,
+    /// An application or user of a partner who acts in a customer's tenant, which is the caller's.
+    Partner {
+        home: TenantId,
+        who: Box<Who>,
+    },
 }
 
 /// What a user's token is good for.
@@ -82,10 +89,37 @@ impl Caller {
 
     /// A stable name for whoever calls.
     pub fn id(&self) -> &str {
+        self.who.id()
+    }
+
+    /// The same caller in another tenant, where only what a relationship gives counts.
+    pub fn in_tenant(&self, tenant: &TenantId) -> Self {
+        let who = match &self.who {
+            who if *tenant == self.tenant => who.clone(),
+            Who::Operator => Who::Operator,
+            Who::Partner { home, who } if home == tenant => (**who).clone(),
+            Who::Partner { .. } => self.who.clone(),
+            who => Who::Partner { home: self.tenant.clone(), who: Box::new(who.clone()) },
+        };
+        Self { tenant: tenant.clone(), who, ..self.clone() }
+    }
+
+    /// The tenants whose audit logs tell of what the caller does.
+    pub fn tenants(&self) -> Vec<TenantId> {
         match &self.who {
-            Who::Application { id, .. } => id.as_str(),
-            Who::User { id, .. } => id.as_str(),
-            Who::Operator => "operator",
+            Who::Partner { home, .. } => vec![self.tenant.clone(), home.clone()],
+            Who::Application { .. } | Who::User { .. } | Who::Operator => vec![self.tenant.clone()],
+        }
+    }
+}
+
+impl Who {
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Application { id, .. } => id.as_str(),
+            Self::User { id, .. } => id.as_str(),
+            Self::Operator => "operator",
+            Self::Partner { who, .. } => who.id(),
         }
     }
 }
@@ -105,15 +139,43 @@ pub enum Powers {
     Application { id: ApplicationId, permissions: Vec<String> },
     User { id: UserId, roles: Vec<Role>, scope: Scope },
     Operator,
+    Partner(Partner),
+}
+
+/// Somebody of a partner, with what active relationships give him in the customer's tenant.
+#[derive(Debug, Clone)]
+pub struct Partner {
+    pub home: TenantId,
+    pub home_display_name: String,
+    /// The application or user, as the partner's own tenant knows it.
+    pub who: Box<Powers>,
+    pub relationships: Vec<RelationshipId>,
+    pub roles: Vec<Role>,
+}
+
+impl Powers {
+    /// The application's or user's id.
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Application { id, .. } => Some(id.as_str()),
+            Self::User { id, .. } => Some(id.as_str()),
+            Self::Operator => None,
+            Self::Partner(partner) => partner.who.id(),
+        }
+    }
+
+    pub fn is_user(&self) -> bool {
+        match self {
+            Self::User { .. } => true,
+            Self::Application { .. } | Self::Operator => false,
+            Self::Partner(partner) => partner.who.is_user(),
+        }
+    }
 }
 
 impl Actor {
     pub fn id(&self) -> Option<&str> {
-        match &self.powers {
-            Powers::Application { id, .. } => Some(id.as_str()),
-            Powers::User { id, .. } => Some(id.as_str()),
-            Powers::Operator => None,
-        }
+        self.powers.id()
     }
 
     /// Whether the user acts on himself.
@@ -125,7 +187,7 @@ impl Actor {
     pub fn sees_full_numbers(&self) -> bool {
         match &self.powers {
             Powers::Application { .. } | Powers::Operator => true,
-            Powers::User { roles, .. } => roles
+            Powers::User { roles, .. } | Powers::Partner(Partner { roles, .. }) => roles
                 .iter()
                 .any(|role| matches!(role, Role::GlobalAdministrator | Role::PrivilegedAuthenticationAdministrator)),
         }
@@ -143,6 +205,22 @@ pub fn identify(tx: &mut Tx<'_>, caller: &Caller) -> Result<Actor> {
     };
     match &caller.who {
         Who::Operator => Ok(actor(Powers::Operator, "rekey command line".into(), None)),
+        Who::Partner { home, who } => {
+            let at_home = identify(tx, &Caller { tenant: home.clone(), who: (**who).clone(), ..caller.clone() })?;
+            let granted = partner::granted(tx, home, &caller.tenant, who.id())?;
+            if granted.roles.is_empty() {
+                return Err(Error::unauthenticated(NO_RELATIONSHIP));
+            }
+            let home_display_name = tenants::find(tx, home)?.map(|tenant| tenant.display_name).unwrap_or_default();
+            let powers = Powers::Partner(Partner {
+                home: home.clone(),
+                home_display_name,
+                who: Box::new(at_home.powers),
+                relationships: granted.relationships,
+                roles: granted.roles,
+            });
+            Ok(actor(powers, at_home.display_name, at_home.principal_name))
+        }
         Who::Application { id, secret_id, permissions } => {
             let withdrawn = || {
                 Error::unauthenticated(
@@ -182,6 +260,8 @@ pub fn identify(tx: &mut Tx<'_>, caller: &Caller) -> Result<Actor> {
     }
 }
 
+/// Said to whoever has nothing (any more) to do with a tenant, so it must not say whether the tenant exists.
+pub const NO_RELATIONSHIP: &str = "No active relationship gives this application or user of a partner a role in this tenant; ask the partner's administrator for an access assignment, or the customer for a new relationship.";
 const ONLY_REGISTERS: &str = "A registration token registers the user's own methods and does nothing else.";
 
 /// For the little that every caller of a tenant may do: all but whoever is only registering.
@@ -191,7 +271,7 @@ pub fn authorize_anybody(tx: &mut Tx<'_>, caller: &Caller) -> Result<Actor> {
         Powers::User { scope: Scope::Registration { .. }, .. } => {
             Err(Error::Denied { area: Area::Directory, inner: "scopeTooNarrow", message: ONLY_REGISTERS.into() })
         }
-        Powers::User { .. } | Powers::Application { .. } | Powers::Operator => Ok(actor),
+        Powers::User { .. } | Powers::Application { .. } | Powers::Operator | Powers::Partner(_) => Ok(actor),
     }
 }
 
@@ -204,9 +284,50 @@ pub fn authorize(tx: &mut Tx<'_>, caller: &Caller, action: Action, target: Optio
 
 /// The decision itself, for an actor who was already identified.
 pub fn allow(tx: &mut Tx<'_>, actor: &Actor, action: Action, target: Option<&User>) -> Result<()> {
+    if let (Powers::User { id, scope, .. }, Some(target)) = (&actor.powers, target)
+        && target.user_id == *id
+        && own::may_on_own(tx, target, scope, action)?
+    {
+        return Ok(());
+    }
     let rule = rules::rule(action);
-    match &actor.powers {
-        Powers::Operator => Ok(()),
+    check_powers(actor, &rule)?;
+    match target {
+        Some(target) if rule.sensitive && has_roles(actor) => {
+            let held = roles_of(tx, &actor.tenant, &target.user_id)?;
+            check_target(actor, &rule, target, &held)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The same decision about many users of one tenant, in one query. Never about what users may do to themselves.
+pub fn allow_each(tx: &mut Tx<'_>, actor: &Actor, action: Action, targets: &[User]) -> Result<Vec<Result<()>>> {
+    let rule = rules::rule(action);
+    check_powers(actor, &rule)?;
+    if !rule.sensitive || !has_roles(actor) {
+        return Ok(targets.iter().map(|_| Ok(())).collect());
+    }
+    let ids: Vec<_> = targets.iter().map(|target| &target.user_id).collect();
+    let held = roles::of_users(tx, &actor.tenant, &ids)?;
+    let decide = |target: &User| {
+        let held = held.iter().filter(|assignment| assignment.user_id == target.user_id);
+        let held: Vec<_> = held.filter_map(|assignment| Role::parse(&assignment.role_id)).collect();
+        check_target(actor, &rule, target, &held)
+    };
+    Ok(targets.iter().map(decide).collect())
+}
+
+/// Whether what the actor may do depends on roles.
+fn has_roles(actor: &Actor) -> bool {
+    matches!(actor.powers, Powers::User { .. } | Powers::Partner(_))
+}
+
+/// Whether the actor may do this at all.
+fn check_powers(actor: &Actor, rule: &Rule) -> Result<()> {
+    let denied = |inner, message| Err(Error::Denied { area: rule.area, inner, message });
+    let roles = match &actor.powers {
+        Powers::Operator => return Ok(()),
         Powers::Application { permissions, .. } => {
             if rule.permissions.iter().any(|name| permissions.iter().any(|held| held == name)) {
                 return Ok(());
@@ -218,60 +339,54 @@ pub fn allow(tx: &mut Tx<'_>, actor: &Actor, action: Action, target: Option<&Use
                     actor.display_name
                 ),
             };
-            Err(Error::Denied { area: rule.area, inner: "missingPermission", message })
+            return denied("missingPermission", message);
         }
-        Powers::User { id, roles, scope } => {
-            let is_self = target.is_some_and(|target| target.user_id == *id);
-            if let Some(target) = target.filter(|_| is_self)
-                && own::may_on_own(tx, target, scope, action)?
-            {
-                return Ok(());
-            }
-            let denied = |inner, message| Err(Error::Denied { area: rule.area, inner, message });
-            if *scope != Scope::Roles {
-                let message = match scope {
-                    Scope::Own { mfa: false } => {
-                        "This sign-in was completed without multifactor authentication; sign in with a second factor."
-                    }
-                    Scope::Registration { .. } => ONLY_REGISTERS,
-                    Scope::Own { mfa: true } | Scope::Roles => "A sign-in lets users manage their own methods only.",
-                };
-                return denied("scopeTooNarrow", message.into());
-            }
-            if !roles.iter().any(|role| rule.roles.contains(role)) {
-                let names: Vec<_> = rule.roles.iter().map(|role| role.display_name()).collect();
-                let message = match names.join(", ") {
-                    none if none.is_empty() => {
-                        format!(
-                            "No directory role allows this; it takes an application with {}.",
-                            rule.permissions.join(" or ")
-                        )
-                    }
-                    names => format!("One of these roles is needed: {names}."),
-                };
-                return denied("missingRole", message);
-            }
-            let (true, Some(target)) = (rule.sensitive, target) else { return Ok(()) };
-            if is_self {
-                return denied(
-                    "notOnYourself",
-                    "Administrators cannot do this to themselves; ask another administrator.".into(),
-                );
-            }
-            let target_roles = roles_of(tx, &actor.tenant, &target.user_id)?;
-            // Only a role that allows the action counts: who may reset a helpdesk's password need not manage its methods.
-            let fit: Vec<_> = roles.iter().filter(|role| rule.roles.contains(role)).collect();
-            match target_roles.iter().find(|held| !fit.iter().any(|role| role.may_manage(**held))) {
-                None => Ok(()),
-                Some(held) => denied(
-                    "targetTooPrivileged",
-                    format!(
-                        "The user holds the role {}; only a Privileged Authentication Administrator or Global Administrator may do this.",
-                        held.display_name()
-                    ),
-                ),
-            }
+        Powers::User { scope: Scope::Own { mfa: false }, .. } => {
+            let message =
+                "This sign-in was completed without multifactor authentication; sign in with a second factor.";
+            return denied("scopeTooNarrow", message.into());
         }
+        Powers::User { scope: Scope::Own { mfa: true }, .. } => {
+            return denied("scopeTooNarrow", "A sign-in lets users manage their own methods only.".into());
+        }
+        Powers::User { scope: Scope::Registration { .. }, .. } => {
+            return denied("scopeTooNarrow", ONLY_REGISTERS.into());
+        }
+        Powers::User { scope: Scope::Roles, roles, .. } | Powers::Partner(Partner { roles, .. }) => roles,
+    };
+    if roles.iter().any(|role| rule.roles.contains(role)) {
+        return Ok(());
+    }
+    let names: Vec<_> = rule.roles.iter().map(|role| role.display_name()).collect();
+    let message = match names.join(", ") {
+        none if none.is_empty() => {
+            let permissions = rule.permissions.join(" or ");
+            format!("No directory role allows this; it takes an application with {permissions}.")
+        }
+        names => format!("One of these roles is needed: {names}."),
+    };
+    denied("missingRole", message)
+}
+
+/// Whether an actor with roles may do this to a user who holds the roles `held`.
+fn check_target(actor: &Actor, rule: &Rule, target: &User, held: &[Role]) -> Result<()> {
+    let denied = |inner, message| Err(Error::Denied { area: rule.area, inner, message });
+    if actor.is(target) {
+        let message = "Administrators cannot do this to themselves; ask another administrator.";
+        return denied("notOnYourself", message.into());
+    }
+    let (Powers::User { roles, .. } | Powers::Partner(Partner { roles, .. })) = &actor.powers else { return Ok(()) };
+    // Only a role that allows the action counts: who may reset a helpdesk's password need not manage its methods.
+    let fit: Vec<_> = roles.iter().filter(|role| rule.roles.contains(role)).collect();
+    match held.iter().find(|held| !fit.iter().any(|role| role.may_manage(**held))) {
+        None => Ok(()),
+        Some(held) => denied(
+            "targetTooPrivileged",
+            format!(
+                "The user holds the role {}; only a Privileged Authentication Administrator or Global Administrator may do this.",
+                held.display_name()
+            ),
+        ),
     }
 }
 

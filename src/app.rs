@@ -138,9 +138,9 @@ impl App {
         T: Serialize + DeserializeOwned + Send + 'static,
         F: Fn(&mut Tx<'_>, &Caller) -> Result<T> + Send + 'static,
     {
-        let tenant = caller.tenant.clone();
-        let again = caller.clone();
-        let outcome = self.store.write(&tenant, move |tx| idempotency::once(tx, &caller, |tx| f(tx, &caller))).await;
+        let (tenants, again) = (caller.tenants(), caller.clone());
+        let outcome =
+            self.store.write_for(&tenants, move |tx| idempotency::once(tx, &caller, |tx| f(tx, &caller))).await;
         self.note_refusal(&again, &attempt, &outcome).await?;
         outcome
     }
@@ -159,9 +159,8 @@ impl App {
 
     async fn note_refusal<T>(&self, caller: &Caller, attempt: &Attempt, outcome: &Result<T>) -> Result<()> {
         let Err(Error::Denied { message, .. }) = outcome else { return Ok(()) };
-        let (tenant, caller, attempt, message) =
-            (caller.tenant.clone(), caller.clone(), attempt.clone(), message.clone());
-        self.store.write(&tenant, move |tx| record_refusal(tx, &caller, &attempt, &message)).await
+        let (tenants, caller, attempt, message) = (caller.tenants(), caller.clone(), attempt.clone(), message.clone());
+        self.store.write_for(&tenants, move |tx| record_refusal(tx, &caller, &attempt, &message)).await
     }
 }
 

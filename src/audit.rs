@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    access::{Actor, Powers},
+    access::{Actor, Partner, Powers},
     error::{Error, Result},
     id::AuditEventId,
     store::{
         Tx,
         audit::{self, AuditEvent},
+        tenants,
         users::User,
     },
 };
@@ -178,13 +179,55 @@ fn in_own_words(text: &str, actor: &Actor, target: &Target) -> String {
     }
 }
 
-/// Writes the event into the actor's tenant, in the transaction of the change it speaks of.
+/// Writes the event into the actor's tenant, in the transaction of the change it speaks of. What a partner does for a
+/// customer stands in the partner's log too.
 pub fn record(tx: &mut Tx<'_>, actor: &Actor, entry: Entry) -> Result<AuditEventId> {
+    let event = event(tx, actor, entry)?;
+    if let Powers::Partner(partner) = &actor.powers {
+        record_at_home(tx, partner, &event)?;
+    }
+    let id = event.event_id.clone();
+    audit::append(tx, vec![event])?;
+    Ok(id)
+}
+
+/// Writes many events of the actor's tenant, as one change of the chain's head; in that log only.
+pub fn record_all(tx: &mut Tx<'_>, actor: &Actor, entries: Vec<Entry>) -> Result<Vec<AuditEventId>> {
+    let events = entries.into_iter().map(|entry| event(tx, actor, entry)).collect::<Result<Vec<_>>>()?;
+    let ids = events.iter().map(|event| event.event_id.clone()).collect();
+    audit::append(tx, events)?;
+    Ok(ids)
+}
+
+/// The same event in the partner's own log, where it names the customer.
+fn record_at_home(tx: &mut Tx<'_>, partner: &Partner, event: &AuditEvent) -> Result<()> {
+    let customer = tenants::find(tx, &event.tenant_id)?.map(|tenant| tenant.display_name);
+    let mut details: Vec<Detail> = serde_json::from_str(&event.additional_details).map_err(Error::internal)?;
+    details.push(Detail { key: "customerTenantId".into(), value: event.tenant_id.to_string() });
+    details.extend(customer.map(|value| Detail { key: "customerDisplayName".into(), value }));
+    let copy = AuditEvent {
+        tenant_id: partner.home.clone(),
+        event_id: AuditEventId::new(tx.time_ordered_guid()),
+        additional_details: serde_json::to_string(&details).map_err(Error::internal)?,
+        ..event.clone()
+    };
+    audit::append(tx, vec![copy])
+}
+
+fn event(tx: &mut Tx<'_>, actor: &Actor, mut entry: Entry) -> Result<AuditEvent> {
     let json = |value: Result<String, serde_json::Error>| value.map_err(Error::internal);
-    let event = AuditEvent {
+    if let Powers::Partner(partner) = &actor.powers {
+        entry = entry
+            .detail("partnerTenantId", partner.home.as_str())
+            .detail("partnerDisplayName", partner.home_display_name.as_str());
+        for relationship in &partner.relationships {
+            entry = entry.detail("delegatedAdminRelationshipId", relationship.as_str());
+        }
+    }
+    Ok(AuditEvent {
         tenant_id: actor.tenant.clone(),
         sequence: 0,
-        event_id: entry.id.unwrap_or_else(|| AuditEventId::new(tx.guid())),
+        event_id: entry.id.unwrap_or_else(|| AuditEventId::new(tx.time_ordered_guid())),
         activity_at: tx.now(),
         activity_display_name: in_own_words(entry.activity.display_name, actor, &entry.target),
         category: entry.activity.category.into(),
@@ -193,9 +236,9 @@ pub fn record(tx: &mut Tx<'_>, actor: &Actor, entry: Entry) -> Result<AuditEvent
         result: if entry.failure { "failure" } else { "success" }.into(),
         result_reason: in_own_words(&entry.reason, actor, &entry.target),
         correlation_id: actor.origin.client_request_id.clone(),
-        initiator_kind: match actor.powers {
-            Powers::User { .. } => audit::InitiatorKind::User,
-            Powers::Application { .. } | Powers::Operator => audit::InitiatorKind::App,
+        initiator_kind: match actor.powers.is_user() {
+            true => audit::InitiatorKind::User,
+            false => audit::InitiatorKind::App,
         }
         .as_str()
         .into(),
@@ -212,6 +255,5 @@ pub fn record(tx: &mut Tx<'_>, actor: &Actor, entry: Entry) -> Result<AuditEvent
         additional_details: json(serde_json::to_string(&entry.details))?,
         previous_hash: String::new(),
         hash: String::new(),
-    };
-    audit::append(tx, event)
+    })
 }

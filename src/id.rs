@@ -72,6 +72,10 @@ ids! {
     ChallengeId,
     /// One thing that was begun for a user and may take its time.
     OperationId,
+    /// One delegated administration of a customer by a partner.
+    RelationshipId,
+    /// One reset of many users.
+    MfaResetId,
 }
 
 impl From<DeviceId> for MethodId {

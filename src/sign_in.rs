@@ -194,7 +194,7 @@ fn sign_in_service(tx: &mut Tx<'_>, caller: &Caller) -> Result<(Actor, Applicati
             let id = id.clone();
             Ok((actor, id))
         }
-        Powers::User { .. } | Powers::Operator => Err(Error::Denied {
+        Powers::User { .. } | Powers::Operator | Powers::Partner(_) => Err(Error::Denied {
             area: Area::Directory,
             inner: "applicationOnly",
             message: "Sign-in sessions are run by applications with the permission SignIn.Verify.All.".into(),

@@ -41,6 +41,7 @@ pub fn create(tx: &mut Tx<'_>, caller: &Caller, new: &NewTenant) -> Result<Tenan
         security_defaults_enabled: true,
         created_at: tx.now(),
         registration_proof: RegistrationProof::FirstFactor,
+        mfa_reset_approval_threshold: None,
     };
     tenants::insert(tx, &tenant)?;
     keys::create(tx, &tenant.tenant_id)?;

@@ -22,7 +22,7 @@ pub const ME: &str = "me";
 pub fn authorize_on_user(tx: &mut Tx<'_>, caller: &Caller, action: Action, id_or_name: &str) -> Result<(Actor, User)> {
     let user = match (&caller.who, id_or_name) {
         (Who::User { id, .. }, ME) => store::users::find_by_id(tx, &caller.tenant, id, Presence::Present)?,
-        (Who::Application { .. } | Who::Operator, ME) => {
+        (Who::Application { .. } | Who::Operator | Who::Partner { .. }, ME) => {
             let message =
                 "/me request is only valid with delegated authentication flow: use a user's token, or /users/{id}.";
             return Err(Error::Invalid { area: Area::Methods, target: None, message: message.into() });

@@ -10,7 +10,9 @@ use diesel::{dsl::sql, prelude::*, sql_types::Bool};
 use serde::Serialize;
 
 use super::{
-    Tx, keys,
+    Tx,
+    backend::natively,
+    keys,
     schema::{audit_events, audit_heads},
 };
 use crate::{
@@ -23,7 +25,7 @@ pub mod list;
 
 /// One event as it is stored. Its JSON (all columns but `hash`, in this order) is what the hash covers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Queryable, Selectable, Insertable)]
-#[diesel(table_name = audit_events)]
+#[diesel(table_name = audit_events, treat_none_as_default_value = false)]
 pub struct AuditEvent {
     pub tenant_id: TenantId,
     pub sequence: i64,
@@ -87,32 +89,30 @@ pub fn genesis(tenant: &TenantId) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, format!("rekey audit genesis\n{tenant}").as_bytes()))
 }
 
-/// Appends an event: fills in its place in the chain and moves the signed head.
-pub fn append(tx: &mut Tx<'_>, mut event: AuditEvent) -> Result<AuditEventId> {
-    let head = head(tx, &event.tenant_id)?;
-    (event.sequence, event.previous_hash) = match &head {
-        Some(head) => {
-            let next = head.sequence.checked_add(1).ok_or_else(|| Error::internal("an audit head is damaged"))?;
-            (next, head.hash.clone())
-        }
-        None => (1, genesis(&event.tenant_id)),
+/// Appends events of one tenant: fills in their places in the chain and moves the signed head, once for all.
+pub fn append(tx: &mut Tx<'_>, mut events: Vec<AuditEvent>) -> Result<()> {
+    let Some(tenant) = events.first().map(|event| event.tenant_id.clone()) else { return Ok(()) };
+    let head = head(tx, &tenant)?;
+    let (mut sequence, mut hash) = match &head {
+        Some(head) => (head.sequence, head.hash.clone()),
+        None => (0, genesis(&tenant)),
     };
-    event.hash = event.compute_hash()?;
-    let key = keys::current(tx, &event.tenant_id)?;
-    let mut moved = AuditHead {
-        tenant_id: event.tenant_id.clone(),
-        sequence: event.sequence,
-        hash: event.hash.clone(),
-        key_id: key.key_id.clone(),
-        signature: String::new(),
-    };
+    for event in &mut events {
+        sequence = sequence.checked_add(1).ok_or_else(|| Error::internal("an audit head is damaged"))?;
+        (event.sequence, event.previous_hash) = (sequence, hash);
+        event.hash = event.compute_hash()?;
+        hash = event.hash.clone();
+    }
+    let key = keys::current(tx, &tenant)?;
+    let mut moved =
+        AuditHead { tenant_id: tenant, sequence, hash, key_id: key.key_id.clone(), signature: String::new() };
     moved.signature = key.sign(&moved.message())?;
-    diesel::insert_into(audit_events::table).values(&event).execute(tx.conn)?;
+    natively!(&mut *tx.conn, |conn| diesel::insert_into(audit_events::table).values(&events).execute(conn)?);
     match head {
-        Some(_) => diesel::update(audit_heads::table.find(&event.tenant_id)).set(&moved).execute(tx.conn)?,
+        Some(_) => diesel::update(audit_heads::table.find(&moved.tenant_id)).set(&moved).execute(tx.conn)?,
         None => diesel::insert_into(audit_heads::table).values(&moved).execute(tx.conn)?,
     };
-    Ok(event.event_id)
+    Ok(())
 }
 
 pub fn head(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<Option<AuditHead>> {

@@ -205,7 +205,7 @@ impl Backend {
     }
 
     /// Runs a closure in one durable transaction; it may run more than once, and only its last run counts.
-    pub async fn write<T, F>(&self, context: &Context, tenant: &TenantId, f: F) -> Result<T>
+    pub async fn write<T, F>(&self, context: &Context, tenants: &[TenantId], f: F) -> Result<T>
     where
         T: Send + 'static,
         F: Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
@@ -222,8 +222,11 @@ impl Backend {
             }
             Self::Detached => Err(Error::unavailable("no database")),
             Self::Postgres { pool } => {
-                let (pool, context, tenant) = (pool.clone(), context.clone(), tenant.clone());
-                blocking(move || write_postgres(&pool, &context, &tenant, &f)).await
+                let (pool, context, mut tenants) = (pool.clone(), context.clone(), tenants.to_vec());
+                // One order for all, so that no two wait for each other.
+                tenants.sort();
+                tenants.dedup();
+                blocking(move || write_postgres(&pool, &context, &tenants, &f)).await
             }
         }
     }
@@ -313,7 +316,7 @@ pub(super) fn guarded<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
 fn write_postgres<T>(
     pool: &Pool<Manager>,
     context: &Context,
-    tenant: &TenantId,
+    tenants: &[TenantId],
     f: &impl Fn(&mut Tx<'_>) -> Result<T>,
 ) -> Result<T> {
     let mut attempt = 0;
@@ -321,7 +324,8 @@ fn write_postgres<T>(
         attempt += 1;
         let mut conn = pool.get().map_err(Error::unavailable)?;
         begin(&mut conn, "BEGIN ISOLATION LEVEL READ COMMITTED")?;
-        let outcome = lock_tenant(&mut conn, tenant)
+        let outcome = (tenants.iter())
+            .try_for_each(|tenant| lock_tenant(&mut conn, tenant))
             .map_err(Error::from)
             .and_then(|()| guarded(|| f(&mut Tx::new(&mut conn, context))));
         let outcome = match outcome {

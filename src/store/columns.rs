@@ -13,8 +13,8 @@ use diesel::{
 use crate::{
     clock::Timestamp,
     id::{
-        ApplicationId, AuditEventId, ChallengeId, DeviceId, MethodId, OperationId, SessionId, SignInId, TenantId,
-        UserId,
+        ApplicationId, AuditEventId, ChallengeId, DeviceId, MethodId, MfaResetId, OperationId, RelationshipId,
+        SessionId, SignInId, TenantId, UserId,
     },
 };
 
@@ -43,7 +43,9 @@ text_columns!(
     SessionId,
     ChallengeId,
     OperationId,
-    SignInId
+    SignInId,
+    RelationshipId,
+    MfaResetId
 );
 
 impl<DB: Backend> FromSql<BigInt, DB> for Timestamp

@@ -21,6 +21,7 @@ pub mod messages;
 pub mod methods;
 pub mod operations;
 pub mod policies;
+pub mod relationships;
 pub mod roles;
 pub mod send_counts;
 pub mod sessions;
@@ -92,7 +93,16 @@ impl Store {
         T: Send + 'static,
         F: Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     {
-        self.backend.write(&self.context, tenant, f).await
+        self.write_for(std::slice::from_ref(tenant), f).await
+    }
+
+    /// The same on behalf of several tenants, whose audit logs it may write to.
+    pub async fn write_for<T, F>(&self, tenants: &[TenantId], f: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        self.backend.write(&self.context, tenants, f).await
     }
 
     /// What the store counts about itself, for whoever collects numbers.
@@ -128,6 +138,11 @@ impl<'a> Tx<'a> {
     /// A fresh random GUID.
     pub fn guid(&self) -> String {
         self.context.entropy.guid()
+    }
+
+    /// A GUID that sorts by the moment it was made, for rows that come in great numbers: their index grows at one end.
+    pub fn time_ordered_guid(&self) -> String {
+        self.context.entropy.time_ordered_guid(self.now)
     }
 
     /// A keyed digest: finds a secret again without keeping it.

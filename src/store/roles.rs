@@ -56,6 +56,17 @@ pub fn of_user(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<Vec<
     Ok(query.order(role_assignments::role_id).select(RoleAssignment::as_select()).load(tx.conn)?)
 }
 
+/// The assignments of some users.
+pub fn of_users(tx: &mut Tx<'_>, tenant: &TenantId, users: &[&UserId]) -> Result<Vec<RoleAssignment>> {
+    let query = role_assignments::table
+        .filter(role_assignments::tenant_id.eq(tenant))
+        .filter(role_assignments::user_id.eq_any(users));
+    Ok(query
+        .order((role_assignments::user_id, role_assignments::role_id))
+        .select(RoleAssignment::as_select())
+        .load(tx.conn)?)
+}
+
 /// A page of the assignments of present users (of all, or of `principal`) in the order of (user, role); `after` is
 /// the last pair of the page before.
 pub fn list(

@@ -10,6 +10,7 @@ diesel::table! {
         security_defaults_enabled -> Bool,
         created_at -> BigInt,
         registration_proof -> Text,
+        mfa_reset_approval_threshold -> Nullable<BigInt>,
     }
 }
 
@@ -261,5 +262,117 @@ diesel::table! {
         user_agent -> Nullable<Text>,
         correlation_id -> Text,
         details -> Text,
+    }
+}
+
+diesel::table! {
+    relationships (tenant_id, relationship_id) {
+        tenant_id -> Text,
+        relationship_id -> Text,
+        customer_tenant_id -> Nullable<Text>,
+        display_name -> Text,
+        duration -> Text,
+        auto_extend_duration -> Text,
+        roles -> Text,
+        status -> Text,
+        created_at -> BigInt,
+        modified_at -> BigInt,
+        activated_at -> Nullable<BigInt>,
+        ends_at -> Nullable<BigInt>,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    access_assignments (tenant_id, relationship_id, assignment_id) {
+        tenant_id -> Text,
+        relationship_id -> Text,
+        assignment_id -> Text,
+        container_type -> Text,
+        container_id -> Text,
+        roles -> Text,
+        created_at -> BigInt,
+        modified_at -> BigInt,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    relationship_requests (tenant_id, relationship_id, request_id) {
+        tenant_id -> Text,
+        relationship_id -> Text,
+        request_id -> Text,
+        action -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    relationship_operations (tenant_id, relationship_id, operation_id) {
+        tenant_id -> Text,
+        relationship_id -> Text,
+        operation_id -> Text,
+        operation_type -> Text,
+        data -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    mfa_resets (tenant_id, mfa_reset_id) {
+        tenant_id -> Text,
+        mfa_reset_id -> Text,
+        status -> Text,
+        version -> BigInt,
+        request -> Text,
+        creator -> Text,
+        creator_id -> Text,
+        creator_display_name -> Text,
+        confirmed_by_id -> Nullable<Text>,
+        confirmed_by_display_name -> Nullable<Text>,
+        duplicate_count -> BigInt,
+        created_at -> BigInt,
+        confirmed_at -> Nullable<BigInt>,
+        finished_at -> Nullable<BigInt>,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    mfa_reset_parts (tenant_id, mfa_reset_id, target_tenant_id) {
+        tenant_id -> Text,
+        mfa_reset_id -> Text,
+        target_tenant_id -> Text,
+        display_name -> Nullable<Text>,
+        status -> Text,
+        due_at -> BigInt,
+        selections -> Text,
+        selected_until -> Nullable<Text>,
+        summary -> Text,
+        pending_count -> BigInt,
+        done_count -> BigInt,
+        nothing_to_do_count -> BigInt,
+        not_found_count -> BigInt,
+        not_permitted_count -> BigInt,
+        failed_count -> BigInt,
+        cancelled_count -> BigInt,
+    }
+}
+
+diesel::table! {
+    mfa_reset_items (tenant_id, mfa_reset_id, item_number) {
+        tenant_id -> Text,
+        mfa_reset_id -> Text,
+        item_number -> BigInt,
+        target_tenant_id -> Text,
+        named -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        user_id -> Nullable<Text>,
+        user_principal_name -> Nullable<Text>,
+        status -> Text,
+        planned -> Nullable<Text>,
+        problem -> Nullable<Text>,
+        report -> Nullable<Text>,
+        finished_at -> Nullable<BigInt>,
     }
 }

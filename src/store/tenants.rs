@@ -27,6 +27,8 @@ pub struct Tenant {
     pub security_defaults_enabled: bool,
     pub created_at: Timestamp,
     pub registration_proof: RegistrationProof,
+    /// A reset of this many users or more needs a second person; none: never.
+    pub mfa_reset_approval_threshold: Option<i64>,
 }
 
 pub fn insert(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<()> {

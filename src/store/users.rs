@@ -217,6 +217,22 @@ pub fn find_by_id(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId, presence: Pre
     row.map(Row::into_user).transpose()
 }
 
+/// Those of the users that are present.
+pub fn find_by_ids(tx: &mut Tx<'_>, tenant: &TenantId, ids: &[&UserId]) -> Result<Vec<User>> {
+    let query = users::table.filter(users::tenant_id.eq(tenant)).filter(users::user_id.eq_any(ids));
+    let query = query.filter(users::deleted_at.is_null()).order(users::user_id);
+    let rows: Vec<Row> = natively!(&mut *tx.conn, |conn| query.select(Row::as_select()).load(conn)?);
+    rows.into_iter().map(Row::into_user).collect()
+}
+
+/// Those of the userPrincipalNames, given as [`name_key`] has them, that a user has.
+pub fn find_by_names(tx: &mut Tx<'_>, tenant: &TenantId, keys: &[String]) -> Result<Vec<User>> {
+    let query = users::table.filter(users::tenant_id.eq(tenant)).filter(users::user_principal_name_key.eq_any(keys));
+    let query = query.filter(users::deleted_at.is_null()).order(users::user_id);
+    let rows: Vec<Row> = natively!(&mut *tx.conn, |conn| query.select(Row::as_select()).load(conn)?);
+    rows.into_iter().map(Row::into_user).collect()
+}
+
 /// The display names of some users, deleted ones included.
 pub fn display_names(tx: &mut Tx<'_>, tenant: &TenantId, ids: &[UserId]) -> Result<BTreeMap<UserId, String>> {
     let query = users::table.filter(users::tenant_id.eq(tenant)).filter(users::user_id.eq_any(ids));
@@ -260,6 +276,35 @@ pub fn requirements(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId) -> Result<R
 
 pub fn set_requirements(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId, requirements: &Requirements) -> Result<()> {
     diesel::update(users::table.find((tenant, id))).set(requirements).execute(tx.conn)?;
+    Ok(())
+}
+
+/// Why users must register again.
+#[derive(Debug, Clone, Copy)]
+pub struct RegistrationDemand<'a> {
+    /// Id of the user or application that demands it.
+    pub by: &'a str,
+    pub reason: &'a str,
+    /// Void every session and token from before now.
+    pub revoke_sessions: bool,
+}
+
+/// Demands a registration of some users, now; the default method they had chosen is forgotten.
+pub fn demand_registration(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    ids: &[&UserId],
+    demand: &RegistrationDemand<'_>,
+) -> Result<()> {
+    let some = users::table.filter(users::tenant_id.eq(tenant)).filter(users::user_id.eq_any(ids));
+    let demanded = diesel::update(some).set((
+        users::registration_required_at.eq(tx.now),
+        users::registration_required_by.eq(demand.by),
+        users::registration_required_reason.eq(demand.reason),
+        users::preferred_method.eq(None::<String>),
+        demand.revoke_sessions.then(|| users::sessions_valid_from.eq(tx.now)),
+    ));
+    natively!(&mut *tx.conn, |conn| demanded.execute(conn)?);
     Ok(())
 }
 

@@ -91,7 +91,8 @@ pub fn reset_mfa(tx: &mut Tx<'_>, caller: &Caller, user: &str, request: &ResetRe
     Ok(report)
 }
 
-fn validate(tx: &mut Tx<'_>, actor: &Actor, user: &User, request: &ResetRequest) -> Result<()> {
+/// What can be said of a request without knowing the user.
+pub fn check(request: &ResetRequest) -> Result<()> {
     if let Some(reason) = &request.reason {
         directory::check_text("reason", reason, MAX_REASON_LENGTH)?;
     }
@@ -104,6 +105,11 @@ fn validate(tx: &mut Tx<'_>, actor: &Actor, user: &User, request: &ResetRequest)
         };
         return Err(Error::invalid("alsoDelete", message));
     }
+    Ok(())
+}
+
+fn validate(tx: &mut Tx<'_>, actor: &Actor, user: &User, request: &ResetRequest) -> Result<()> {
+    check(request)?;
     // Taking methods away and handing one out are different powers.
     if let Some(pass) = &request.issue_temporary_access_pass {
         access::allow(tx, actor, Action::RegisterKind(MethodKind::TemporaryAccessPass), Some(user))?;

@@ -5,7 +5,13 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Tx, backend::natively, schema::users};
+use super::{
+    Tx,
+    backend::natively,
+    conditions::{Condition, compare, compare_nullable, compare_text, condition},
+    filter::{Filter, Operator},
+    schema::users,
+};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -258,6 +264,61 @@ pub fn list(
         Presence::Present => query.filter(users::deleted_at.is_null()),
         Presence::Deleted => query.filter(users::deleted_at.is_not_null()),
     };
+    if let Some(after) = after {
+        query = query.filter(users::user_id.gt(after));
+    }
+    query.load(tx.conn)?.into_iter().map(Row::into_user).collect()
+}
+
+/// What users can be filtered by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UserField {
+    Id(String),
+    UserPrincipalName(String),
+    DisplayName(String),
+    Mail(String),
+    UserType(String),
+    AccountEnabled(bool),
+    CreatedDateTime(Timestamp),
+}
+
+pub type UserFilter = Filter<UserField>;
+
+fn test(field: &UserField, operator: Operator) -> Condition<users::table> {
+    match field {
+        UserField::Id(text) => compare_text!(users::user_id, operator, text),
+        UserField::UserPrincipalName(text) => {
+            let key = name_key(text);
+            compare_text!(users::user_principal_name_key, operator, key)
+        }
+        UserField::DisplayName(text) => compare_text!(users::display_name, operator, text),
+        UserField::Mail(text) => compare_nullable!(users::mail, operator, text),
+        UserField::UserType(text) => {
+            let word: diesel::expression::SqlLiteral<diesel::sql_types::Text> = diesel::dsl::sql("user_type");
+            compare_text!(word, operator, text)
+        }
+        UserField::AccountEnabled(is_enabled) => compare!(users::account_enabled, operator, *is_enabled),
+        UserField::CreatedDateTime(at) => compare!(users::created_at, operator, *at),
+    }
+}
+
+/// The same page of those whom a filter finds. Walks the users of the tenant by id, so a filter that finds few costs a
+/// walk over all of them.
+pub fn list_matching(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    filter: &UserFilter,
+    after: Option<&UserId>,
+    limit: i64,
+) -> Result<Vec<User>> {
+    let mut query = users::table
+        .filter(users::tenant_id.eq(tenant))
+        .filter(users::deleted_at.is_null())
+        .filter(condition(filter, &test))
+        .order(users::user_id)
+        .select(Row::as_select())
+        .limit(limit)
+        .into_boxed();
     if let Some(after) = after {
         query = query.filter(users::user_id.gt(after));
     }

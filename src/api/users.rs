@@ -82,16 +82,13 @@ impl UsersApi {
         let select = Select::parse(select.as_deref())?;
         let paging = Paging::new(top.0, skip_token.0).map_err(Error::in_directory)?;
         let (after, limit) = (paging.after.clone().map(UserId::new), paging.limit());
-        let mut users = self
+        let users = self
             .0
             .read(guard.0, move |tx, caller| users::list(tx, caller, Presence::Present, after.as_ref(), limit))
             .await?;
-        let next_link = paging.next_link(&self.0, &info, &mut users, |user| user.user_id.to_string());
-        Ok(Json(Page {
-            context: self.0.context(&info, &select.context("users")),
-            next_link,
-            value: users.into_iter().map(|user| UserView::new(None, &select, user)).collect(),
-        }))
+        let view = |user| UserView::new(None, &select, user);
+        let what = select.context("users");
+        Ok(Json(paging.page(&self.0, &info, &what, users, |user| user.user_id.to_string(), view)))
     }
 
     /// Create a user

@@ -142,10 +142,11 @@ pub enum Verified {
 }
 
 impl Verified {
-    pub fn into_result(self) -> Result<SessionView> {
+    /// `target` is where the evidence was.
+    pub fn into_result(self, target: &'static str) -> Result<SessionView> {
         match self {
             Self::Session(session) => Ok(session),
-            Self::Refused { message } => Err(Error::invalid("verificationCode", message)),
+            Self::Refused { message } => Err(Error::invalid(target, message)),
         }
     }
 }

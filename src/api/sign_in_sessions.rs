@@ -387,12 +387,13 @@ impl SignInSessionsApi {
     ) -> Result<Json<Entity<SignInSessionView>>, Problem> {
         refuse_other_options(&info, &[])?;
         let (method, evidence) = body.0.evidence()?;
+        let target = evidence.target();
         let host = self.0.host();
         let attempt = Attempt::new(Activity::CONTINUE_SIGN_IN);
         let write = move |tx: &mut crate::store::Tx<'_>, caller: &crate::access::Caller| {
             sign_in::verify(tx, &host, caller, &session, method.as_deref(), &evidence)
         };
-        let session = self.0.write(guard.0, attempt, write).await?.into_result()?;
+        let session = self.0.write(guard.0, attempt, write).await?.into_result(target)?;
         Ok(Json(self.entity(&info, session)))
     }
 

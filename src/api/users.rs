@@ -105,7 +105,7 @@ impl UsersApi {
         _idempotency_key: Header<Option<String>>,
         body: Json<NewUserBody>,
     ) -> Result<CreatedUser, Problem> {
-        let changes = body.0.into_changes(&self.0).await?;
+        let changes = body.0.into_changes(&self.0, &guard.0).await?;
         let attempt = Attempt::new(Activity::CREATE_USER);
         let user = self.0.write(guard.0, attempt, move |tx, caller| users::create(tx, caller, &changes)).await?;
         let location = self.0.url(&info, &format!("/users/{}", user.user_id));

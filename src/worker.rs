@@ -9,6 +9,7 @@ use crate::{
     error::Result,
     id::TenantId,
     messages::limits,
+    mfa_resets,
     sign_in::log,
     store::{Store, challenges, guesses, idempotency, messages, methods, operations, sessions},
     throttle,
@@ -34,6 +35,7 @@ pub struct Removed {
     pub sign_ins: usize,
     pub messages: usize,
     pub send_counts: usize,
+    pub mfa_resets: usize,
 }
 
 /// One round.
@@ -52,6 +54,7 @@ pub async fn run_once(store: &Store) -> Result<Removed> {
             sign_ins: log::purge(tx)?,
             messages: messages::purge_expired(tx)?,
             send_counts: limits::purge(tx)?,
+            mfa_resets: mfa_resets::expire(tx)?,
         })
     };
     store.write(&nobody, clean).await

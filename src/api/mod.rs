@@ -20,6 +20,7 @@ mod hardware_oath;
 mod hardware_oath_devices;
 mod me;
 mod methods;
+mod mfa_resets;
 mod microsoft_authenticator;
 mod operations;
 mod organization;
@@ -107,7 +108,7 @@ const TAGS: &[&str] = &[
 fn all(app: &App) -> impl OpenApi + use<> {
     let app = || app.clone();
     (
-        reset::ResetApi(app()),
+        (reset::ResetApi(app()), mfa_resets::MfaResetsApi(app())),
         (
             methods::MethodsApi(app()),
             password::PasswordApi(app()),

@@ -153,7 +153,7 @@ pub fn not_null<T>(target: &str, value: MaybeUndefined<T>) -> Result<Option<T>> 
     }
 }
 
-fn foreign_skip_token() -> Error {
+pub fn foreign_skip_token() -> Error {
     Error::invalid("$skiptoken", "$skiptoken is not one of ours; follow @odata.nextLink as it stands.")
 }
 

@@ -18,6 +18,7 @@ mod import;
 mod lockouts;
 mod methods;
 mod methods_policy;
+mod mfa_resets;
 mod oath_fixtures;
 mod passes;
 mod passkeys;

@@ -18,7 +18,7 @@ const PATH: &str = "/v1.0/mfaResets";
 
 /// Works until there is nothing left to do.
 async fn work(app: &TestApp) {
-    while work::take_turn(&app.app.store, work::Pace { users_per_second: None }).await.unwrap() {
+    while work::take_turn(&app.app.store, work::Pace::default()).await.unwrap() {
         // Where time stands still, nothing would be due a second time.
         app.app.store.context().clock.advance_seconds(1);
     }
@@ -518,7 +518,7 @@ async fn no_tenant_starves_another() {
         assert_ne!(tenant, small);
 
         // In one moment each tenant gets one turn, and no more than its rate allows.
-        let pace = work::Pace { users_per_second: Some(200) };
+        let pace = work::Pace::users_per_second(200);
         while work::take_turn(&app.app.store, pace).await.unwrap() {}
         let progress = app.get(&path(&few)).await.json["progress"].clone();
         assert_eq!((&progress["nothingToDoCount"], &progress["pendingCount"]), (&json!(3), &json!(0)));

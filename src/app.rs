@@ -1,6 +1,7 @@
 //! The running application: made by the command line and by the tests alike.
 
 pub mod devices;
+mod partners;
 mod passwords;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use crate::{
     access::{self, Caller, Origin},
     audit::{self, Activity, Entry, Target},
     error::{Error, Result},
+    id::TenantId,
     idempotency,
     messages::Sending,
     methods::{fido2::relying_party::RelyingParty, password::PasswordCheck},
@@ -138,7 +140,16 @@ impl App {
         T: Serialize + DeserializeOwned + Send + 'static,
         F: Fn(&mut Tx<'_>, &Caller) -> Result<T> + Send + 'static,
     {
-        let (tenants, again) = (caller.tenants(), caller.clone());
+        self.write_across(caller, vec![], attempt, f).await
+    }
+
+    /// The same, and it may also write into the audit logs of these other tenants.
+    async fn write_across<T, F>(&self, caller: Caller, others: Vec<TenantId>, attempt: Attempt, f: F) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        F: Fn(&mut Tx<'_>, &Caller) -> Result<T> + Send + 'static,
+    {
+        let (tenants, again) = ([caller.tenants(), others].concat(), caller.clone());
         let outcome =
             self.store.write_for(&tenants, move |tx| idempotency::once(tx, &caller, |tx| f(tx, &caller))).await;
         self.note_refusal(&again, &attempt, &outcome).await?;

@@ -39,6 +39,14 @@ pub enum Error {
     #[error("conflict ({code}): {message}")]
     Conflict { code: &'static str, message: String },
 
+    /// The change needs an If-Match with the object's present etag, and there was none.
+    #[error("precondition required")]
+    PreconditionRequired,
+
+    /// The object has changed since the etag in If-Match was read.
+    #[error("precondition failed")]
+    PreconditionFailed,
+
     /// Well-formed, but cannot be carried out as asked (an idempotency key used for another request).
     #[error("unprocessable: {message}")]
     Unprocessable { message: String },
@@ -119,7 +127,9 @@ impl Error {
             | Self::TooManyAttempts { message, .. }
             | Self::Unprocessable { message } => message.clone(),
             Self::NotFound { what, .. } => format!("'{what}' does not exist."),
-            Self::TooLarge { .. }
+            Self::PreconditionRequired
+            | Self::PreconditionFailed
+            | Self::TooLarge { .. }
             | Self::UnsupportedEncoding { .. }
             | Self::Unavailable { .. }
             | Self::Contended

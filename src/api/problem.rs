@@ -83,9 +83,11 @@ impl ApiResponse for Problem {
             (403, "The caller lacks the permission or role that `error.message` names."),
             (404, "There is no such object in this tenant."),
             (409, "The object's present state forbids this."),
+            (412, "The object has changed since the etag in If-Match was read."),
             (413, "The body is too large."),
             (415, "The body's media type or encoding is not supported; send plain JSON."),
             (422, "The Idempotency-Key was used for another request."),
+            (428, "The header If-Match is missing."),
             (429, "Too many requests or too many failures in a row; wait for the seconds in Retry-After."),
             (500, "A fault of the service; quote the request-id."),
             (503, "The database is away; wait for the seconds in Retry-After and try again. Nothing was changed."),
@@ -147,6 +149,16 @@ fn describe(error: &Error) -> Description {
             Description::new(StatusCode::NOT_FOUND, "resourceNotFound", format!("There is no '{what}' here."))
         }
         Error::Conflict { code, message } => Description::new(StatusCode::CONFLICT, code, message),
+        Error::PreconditionRequired => Description::new(
+            StatusCode::PRECONDITION_REQUIRED,
+            "preconditionRequired",
+            "Send the header If-Match with the '@odata.etag' of the object as you last read it.",
+        ),
+        Error::PreconditionFailed => Description::new(
+            StatusCode::PRECONDITION_FAILED,
+            "preconditionFailed",
+            "The object has changed since its '@odata.etag' was read. Read it again and decide anew.",
+        ),
         Error::Unprocessable { message } => {
             Description::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessableEntity", message)
         }

@@ -21,6 +21,7 @@ pub mod messages;
 pub mod methods;
 pub mod operations;
 pub mod policies;
+pub mod registrations;
 pub mod relationships;
 pub mod roles;
 pub mod send_counts;

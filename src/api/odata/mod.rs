@@ -1,6 +1,7 @@
 //! What every OData answer shares: contexts, pages, next links. And what lists are asked with: `$filter`.
 
 pub mod bind;
+pub mod etag;
 mod filter;
 mod lexer;
 pub mod log;

@@ -1,0 +1,30 @@
+//! Entity tags (RFC 9110 section 8.8.3): the version of an object, and the condition that nobody changed it since.
+
+use crate::error::{Error, Result};
+
+/// The tag of a version, weak as Graph's are.
+pub fn of_version(version: i64) -> String {
+    format!("W/\"{version}\"")
+}
+
+/// The version that `If-Match` names. `None` when it names something that no object of ours ever had; then it matches
+/// nothing. The header must be there: without it the caller has not said what he saw.
+pub fn required_version(if_match: Option<&str>) -> Result<Option<i64>> {
+    let tag = if_match.map(str::trim).filter(|tag| !tag.is_empty()).ok_or(Error::PreconditionRequired)?;
+    let tag = tag.strip_prefix("W/").unwrap_or(tag);
+    Ok(tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).and_then(|version| version.parse().ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags() {
+        assert_eq!(required_version(Some(&of_version(7))).unwrap(), Some(7));
+        assert_eq!(required_version(Some("\"7\"")).unwrap(), Some(7));
+        assert_eq!(required_version(Some("W/7")).unwrap(), None);
+        assert!(matches!(required_version(Some(" ")), Err(Error::PreconditionRequired)));
+        assert!(matches!(required_version(None), Err(Error::PreconditionRequired)));
+    }
+}

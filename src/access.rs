@@ -24,7 +24,7 @@ use rules::Rule;
 pub use rules::{Action, known_permissions};
 
 /// Where a request comes from; goes into the audit log.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Origin {
     /// Graph's `request-id`: of our making, unique per request.
     pub request_id: String,
@@ -257,6 +257,23 @@ pub fn identify(tx: &mut Tx<'_>, caller: &Caller) -> Result<Actor> {
 /// Said to whoever has nothing (any more) to do with a tenant, so it must not say whether the tenant exists.
 pub const NO_RELATIONSHIP: &str = "No active relationship gives this application or user of a partner a role in this tenant; ask the partner's administrator for an access assignment, or the customer for a new relationship.";
 const ONLY_REGISTERS: &str = "A registration token registers the user's own methods and does nothing else.";
+
+/// A caller by name only, without any power: for the record of what was begun when he still had some.
+pub fn named(caller: &Caller, display_name: &str) -> Actor {
+    let powers = match &caller.who {
+        Who::User { id, scope, .. } => Powers::User { id: id.clone(), roles: vec![], scope: scope.clone() },
+        Who::Application { id, .. } => Powers::Application { id: id.clone(), permissions: vec![] },
+        Who::Operator => Powers::Operator,
+        Who::Partner { who, .. } => return named(&Caller { who: (**who).clone(), ..caller.clone() }, display_name),
+    };
+    Actor {
+        tenant: caller.tenant.clone(),
+        powers,
+        display_name: display_name.to_owned(),
+        principal_name: None,
+        origin: caller.origin.clone(),
+    }
+}
 
 /// For the little that every caller of a tenant may do: all but whoever is only registering.
 pub fn authorize_anybody(tx: &mut Tx<'_>, caller: &Caller) -> Result<Actor> {

@@ -46,6 +46,11 @@ const METHODS: &str = "Authentication Methods";
 
 activities! {
     RESET_MFA = ("Admin reset multifactor authentication", USERS, METHODS, "Delete");
+    CREATE_MFA_RESET = ("Create multifactor authentication reset of many users", USERS, METHODS, "Add");
+    CONFIRM_MFA_RESET = ("Confirm multifactor authentication reset of many users", USERS, METHODS, "Update");
+    CANCEL_MFA_RESET = ("Cancel multifactor authentication reset of many users", USERS, METHODS, "Update");
+    RETRY_MFA_RESET = ("Retry multifactor authentication reset of many users", USERS, METHODS, "Update");
+    FINISH_MFA_RESET = ("Finish multifactor authentication reset of many users", USERS, METHODS, "Update");
     START_REGISTRATION = ("Admin started security info registration", USERS, METHODS, "Add");
     REGISTER_METHOD = ("Admin registered security info", USERS, METHODS, "Add");
     UPDATE_METHOD = ("Admin updated security info", USERS, METHODS, "Update");

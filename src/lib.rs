@@ -21,6 +21,7 @@ pub mod hardware_oath;
 pub mod idempotency;
 pub mod messages;
 pub mod methods;
+pub mod mfa_resets;
 pub mod partners;
 pub mod policy;
 pub mod reports;

@@ -12,15 +12,14 @@ use crate::{
     clock::Timestamp,
     directory,
     error::{Error, Result},
-    hardware_oath,
-    id::{AuditEventId, UserId},
+    id::{AuditEventId, TenantId, UserId},
     methods::{
         self, Method, MethodKind, MethodSummary, ResetEffect,
         temporary_access_pass::{self, PassRequest, PassView},
     },
     store::{
         Tx, challenges,
-        devices::DeviceStatus,
+        devices::{self, DeviceStatus},
         guesses::{self, GuessKind},
         sessions,
         users::{self, User},
@@ -42,6 +41,20 @@ pub struct ResetRequest {
     pub issue_temporary_access_pass: Option<PassRequest>,
     /// Only say what would happen.
     pub validate_only: bool,
+}
+
+impl ResetRequest {
+    /// Whether methods of this kind go.
+    fn deletes(&self, kind: MethodKind) -> bool {
+        match kind.reset_effect() {
+            ResetEffect::Delete => true,
+            ResetEffect::Keep => {
+                let replaced = kind == MethodKind::TemporaryAccessPass && self.issue_temporary_access_pass.is_some();
+                replaced || self.also_delete.contains(&kind)
+            }
+            ResetEffect::Deactivate => false,
+        }
+    }
 }
 
 /// What a reset did, or (`validate_only`) would do.
@@ -66,24 +79,20 @@ pub fn reset_mfa(tx: &mut Tx<'_>, caller: &Caller, user: &str, request: &ResetRe
     let (actor, user) = directory::authorize_on_user(tx, caller, Action::ResetMfa, user)?;
     validate(tx, &actor, &user, request)?;
 
-    let mut report = plan(tx, &user, request)?;
+    let mut report = plan(tx, &user.tenant_id, std::slice::from_ref(&user), request)?.remove(0);
     if request.validate_only {
         return Ok(report);
     }
-    take_away(tx, &user, &report)?;
-    end_what_is_open(tx, &user)?;
+    carry_out(tx, &actor, &[&user], request)?;
     if let Some(pass) = &request.issue_temporary_access_pass {
         report.temporary_access_pass = Some(temporary_access_pass::issue(tx, &user, pass)?);
     }
-    demand_registration(tx, &actor, &user, request.reason.as_deref())?;
-    if request.revoke_sign_in_sessions {
-        users::set_sessions_valid_from(tx, &user.tenant_id, &user.user_id, tx.now())?;
-    }
-    report.audit_event_id = Some(record(tx, &actor, &user, request, &report)?);
+    report.audit_event_id = Some(audit::record(tx, &actor, entry(&user, request, &report)?)?);
     Ok(report)
 }
 
-fn validate(tx: &mut Tx<'_>, actor: &Actor, user: &User, request: &ResetRequest) -> Result<()> {
+/// What can be said of a request without knowing the user.
+pub fn check(request: &ResetRequest) -> Result<()> {
     if let Some(reason) = &request.reason {
         directory::check_text("reason", reason, MAX_REASON_LENGTH)?;
     }
@@ -96,6 +105,11 @@ fn validate(tx: &mut Tx<'_>, actor: &Actor, user: &User, request: &ResetRequest)
         };
         return Err(Error::invalid("alsoDelete", message));
     }
+    Ok(())
+}
+
+fn validate(tx: &mut Tx<'_>, actor: &Actor, user: &User, request: &ResetRequest) -> Result<()> {
+    check(request)?;
     // Taking methods away and handing one out are different powers.
     if let Some(pass) = &request.issue_temporary_access_pass {
         access::allow(tx, actor, Action::RegisterKind(MethodKind::TemporaryAccessPass), Some(user))?;
@@ -104,86 +118,74 @@ fn validate(tx: &mut Tx<'_>, actor: &Actor, user: &User, request: &ResetRequest)
     Ok(())
 }
 
-/// Sorts the user's methods by what will happen to them. Changes nothing.
-fn plan(tx: &mut Tx<'_>, user: &User, request: &ResetRequest) -> Result<ResetReport> {
-    let mut report = ResetReport {
-        user_id: user.user_id.clone(),
-        user_principal_name: user.user_principal_name.clone(),
-        reset_date_time: tx.now(),
-        validate_only: request.validate_only,
-        deleted: vec![],
-        deactivated: vec![],
-        kept: vec![],
-        registration_required: true,
-        sign_in_sessions_revoked: request.revoke_sign_in_sessions,
-        temporary_access_pass: None,
-        audit_event_id: None,
-    };
-    let replaces_pass = request.issue_temporary_access_pass.is_some();
-    for method in methods::of_user(tx, user)? {
-        // A registration that was not finished is nothing to keep.
-        let named = request.also_delete.contains(&method.kind())
-            || (replaces_pass && method.kind() == MethodKind::TemporaryAccessPass)
-            || !method.is_complete();
-        let list = match method.kind().reset_effect() {
-            ResetEffect::Delete => &mut report.deleted,
-            ResetEffect::Keep if named => &mut report.deleted,
-            ResetEffect::Deactivate if is_deactivatable(&method) => &mut report.deactivated,
-            ResetEffect::Deactivate | ResetEffect::Keep => &mut report.kept,
+/// Sorts the methods of users of one tenant by what will happen to them; one report per user, in the order of `users`.
+/// Changes nothing.
+pub fn plan(tx: &mut Tx<'_>, tenant: &TenantId, users: &[User], request: &ResetRequest) -> Result<Vec<ResetReport>> {
+    let ids: Vec<_> = users.iter().map(|user| &user.user_id).collect();
+    let mut methods = methods::of_users(tx, tenant, &ids)?;
+    let mut plan_one = |user: &User| {
+        let mut report = ResetReport {
+            user_id: user.user_id.clone(),
+            user_principal_name: user.user_principal_name.clone(),
+            reset_date_time: tx.now(),
+            validate_only: request.validate_only,
+            deleted: vec![],
+            deactivated: vec![],
+            kept: vec![],
+            registration_required: true,
+            sign_in_sessions_revoked: request.revoke_sign_in_sessions,
+            temporary_access_pass: None,
+            audit_event_id: None,
         };
-        list.push(MethodSummary::from(&method));
-    }
-    Ok(report)
+        for method in methods.remove(&user.user_id).unwrap_or_default() {
+            let list = match method.kind().reset_effect() {
+                ResetEffect::Deactivate if is_deactivatable(&method) => &mut report.deactivated,
+                ResetEffect::Deactivate => &mut report.kept,
+                // A registration that was not finished is nothing to keep.
+                ResetEffect::Delete | ResetEffect::Keep if request.deletes(method.kind()) || !method.is_complete() => {
+                    &mut report.deleted
+                }
+                ResetEffect::Delete | ResetEffect::Keep => &mut report.kept,
+            };
+            list.push(MethodSummary::from(&method));
+        }
+        report
+    };
+    Ok(users.iter().map(&mut plan_one).collect())
 }
 
 fn is_deactivatable(method: &Method) -> bool {
     matches!(method, Method::HardwareOath(device) if device.status == DeviceStatus::Activated)
 }
 
-/// Carries the plan out. Unfinished registrations are methods too and go with their kind.
-fn take_away(tx: &mut Tx<'_>, user: &User, report: &ResetReport) -> Result<()> {
-    for method in methods::of_user(tx, user)? {
-        let named_in = |list: &[MethodSummary]| list.iter().any(|summary| summary.id == method.id());
-        if named_in(&report.deleted) {
-            methods::remove(tx, user, &method)?;
-        } else if let Method::HardwareOath(device) = &method
-            && named_in(&report.deactivated)
-        {
-            hardware_oath::deactivate(tx, device)?;
-        }
-    }
-    Ok(())
+/// Does to users of the actor's tenant what [`plan`] says, in as many statements for many users as for one. Whoever
+/// calls has authorized it, and records it in the same transaction.
+pub fn carry_out(tx: &mut Tx<'_>, actor: &Actor, users: &[&User], request: &ResetRequest) -> Result<()> {
+    let tenant = &actor.tenant;
+    let ids: Vec<_> = users.iter().map(|user| &user.user_id).collect();
+    let kinds = MethodKind::ALL.iter().copied().filter(|kind| request.deletes(*kind)).collect::<Vec<_>>();
+    methods::remove_of_users(tx, tenant, &ids, &kinds)?;
+    devices::deactivate_of_users(tx, tenant, &ids)?;
+    end_what_is_open(tx, tenant, &ids)?;
+    let demand = users::RegistrationDemand {
+        by: actor.id().unwrap_or("operator"),
+        reason: request.reason.as_deref().unwrap_or("Multifactor authentication was reset"),
+        revoke_sessions: request.revoke_sign_in_sessions,
+    };
+    // The user must register again, whatever else is still there. MFA itself stays as required as it was.
+    users::demand_registration(tx, tenant, &ids, &demand)
 }
 
-/// Nothing that was asked of the user before counts any more: sign-ins, codes, challenges, push requests, registrations.
-/// The failures counted against the user's methods go with the methods; those against the password stay.
-fn end_what_is_open(tx: &mut Tx<'_>, user: &User) -> Result<()> {
-    sessions::refuse_all(tx, &user.tenant_id, &user.user_id)?;
-    challenges::delete_all(tx, &user.tenant_id, &user.user_id)?;
-    for kind in [GuessKind::Otp, GuessKind::Push, GuessKind::TemporaryAccessPass] {
-        guesses::clear(tx, &user.tenant_id, user.user_id.as_str(), kind)?;
-    }
-    Ok(())
+/// Nothing that was asked of the users before counts any more: sign-ins, codes, challenges, push requests,
+/// registrations. The failures counted against their methods go with the methods; those against the password stay.
+fn end_what_is_open(tx: &mut Tx<'_>, tenant: &TenantId, users: &[&UserId]) -> Result<()> {
+    sessions::refuse_all(tx, tenant, users)?;
+    challenges::delete_all(tx, tenant, users)?;
+    guesses::clear_of_users(tx, tenant, users, &[GuessKind::Otp, GuessKind::Push, GuessKind::TemporaryAccessPass])
 }
 
-/// The user must register again, whatever else is still there. MFA itself stays as required as it was.
-fn demand_registration(tx: &mut Tx<'_>, actor: &Actor, user: &User, reason: Option<&str>) -> Result<()> {
-    let mut requirements = users::requirements(tx, &user.tenant_id, &user.user_id)?;
-    requirements.registration_required_at = Some(tx.now());
-    requirements.registration_required_by = Some(actor.id().unwrap_or("operator").to_owned());
-    requirements.registration_required_reason =
-        Some(reason.unwrap_or("Multifactor authentication was reset").to_owned());
-    requirements.preferred_method = None;
-    users::set_requirements(tx, &user.tenant_id, &user.user_id, &requirements)
-}
-
-fn record(
-    tx: &mut Tx<'_>,
-    actor: &Actor,
-    user: &User,
-    request: &ResetRequest,
-    report: &ResetReport,
-) -> Result<AuditEventId> {
+/// What the audit log says of the reset of one user.
+pub fn entry(user: &User, request: &ResetRequest, report: &ResetReport) -> Result<Entry> {
     let list = |methods: &[MethodSummary]| serde_json::to_string(methods).map_err(Error::internal);
     let mut entry = Entry::success(Activity::RESET_MFA, Target::user(user))
         .because(format!(
@@ -208,5 +210,5 @@ fn record(
         let name = format!("HardwareOathToken {}", device.serial_number.as_deref().unwrap_or_default());
         entry = entry.modified(&name, DeviceStatus::Activated, DeviceStatus::Assigned);
     }
-    audit::record(tx, actor, entry)
+    Ok(entry)
 }

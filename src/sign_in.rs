@@ -10,11 +10,10 @@ use crate::{
     access::{self, Action, Actor, Caller, Powers},
     clock::Timestamp,
     error::{Area, Error, Result},
-    id::{ApplicationId, MethodId, SessionId},
+    id::{ApplicationId, SessionId},
     methods::{
         self, Method, MethodKind,
         fido2::relying_party::RelyingParty,
-        password,
         preferences::{self, UsableMethod},
         proof::{self, Evidence, Occasion, Prompt, Verdict},
         requirements::Standing,
@@ -26,93 +25,23 @@ use crate::{
         users::{self, User},
     },
     throttle,
-    tokens::{Issuer, MFA, Outcome},
+    tokens::{Issuer, Outcome},
 };
 
 mod begin;
 pub mod log;
 pub mod password_change;
+mod proven;
 pub mod push;
 
 pub use begin::{FirstFactor, SignInRequest, before, begin};
+pub use proven::{Factor, Proof, State};
 
 /// Who this server is: to applications by its tokens, to browsers by its relying party.
 #[derive(Debug, Clone)]
 pub struct Host {
     pub issuer: Issuer,
     pub relying_party: RelyingParty,
-}
-
-/// What was proven in a session so far; the row's JSON.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct State {
-    pub proofs: Vec<Proof>,
-    /// True while the password that was shown must be replaced.
-    #[serde(default)]
-    pub password_must_change: bool,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Proof {
-    pub factor: Factor,
-    pub method_id: Option<MethodId>,
-    /// None when the application vouched for the user.
-    #[serde(default)]
-    pub kind: Option<MethodKind>,
-    /// What the user recognizes the method by; masked.
-    #[serde(default)]
-    pub label: Option<String>,
-    /// RFC 8176 words.
-    pub amr: Vec<String>,
-    pub at: Timestamp,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Factor {
-    Password,
-    /// The application vouched for the first factor.
-    Asserted,
-    /// A second factor.
-    Possession,
-    /// A passkey with user verification, or a temporary access pass: both factors at once.
-    Both,
-}
-
-impl Proof {
-    pub fn new(at: Timestamp, factor: Factor, amr: &[&str]) -> Self {
-        let amr = amr.iter().map(|word| (*word).to_owned()).collect();
-        Self { factor, method_id: None, kind: None, label: None, amr, at }
-    }
-
-    pub fn by_password(at: Timestamp) -> Self {
-        let (method_id, kind) = (Some(MethodId::new(password::ID)), Some(MethodKind::Password));
-        Self { method_id, kind, ..Self::new(at, Factor::Password, &["pwd"]) }
-    }
-
-    fn by(at: Timestamp, factor: Factor, method: &Method, amr: &[&str]) -> Self {
-        let (method_id, kind, label) = (Some(method.id()), Some(method.kind()), Some(method.label()));
-        Self { method_id, kind, label, ..Self::new(at, factor, amr) }
-    }
-}
-
-impl State {
-    fn has(&self, wanted: &[Factor]) -> bool {
-        self.proofs.iter().any(|proof| wanted.contains(&proof.factor))
-    }
-
-    /// RFC 8176 words of the whole sign-in.
-    fn amr(&self) -> Vec<String> {
-        let mut amr: Vec<String> = self.proofs.iter().flat_map(|proof| proof.amr.clone()).collect();
-        if self.has(&[Factor::Possession, Factor::Both]) {
-            amr.push(MFA.into());
-        }
-        amr.sort();
-        amr.dedup();
-        amr
-    }
 }
 
 /// A session as its application sees it.
@@ -142,10 +71,11 @@ pub enum Verified {
 }
 
 impl Verified {
-    pub fn into_result(self) -> Result<SessionView> {
+    /// `target` is where the evidence was.
+    pub fn into_result(self, target: &'static str) -> Result<SessionView> {
         match self {
             Self::Session(session) => Ok(session),
-            Self::Refused { message } => Err(Error::invalid("verificationCode", message)),
+            Self::Refused { message } => Err(Error::invalid(target, message)),
         }
     }
 }

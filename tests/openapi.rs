@@ -50,6 +50,14 @@ fn no_object_has_a_key_twice() {
 }
 
 #[test]
+fn the_reset_and_applications_come_first() {
+    let json = document().json;
+    assert_eq!(json["tags"][0]["name"], "Reset");
+    let schemes: Vec<_> = json["components"]["securitySchemes"].as_object().unwrap().keys().collect();
+    assert_eq!(schemes, ["oauth2", "deviceProof", "signIn"]);
+}
+
+#[test]
 fn operation_ids_are_there_and_unique() {
     check_each(|_, operation| if operation.id.is_empty() { vec!["no operationId".into()] } else { vec![] });
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();

@@ -109,6 +109,7 @@ CREATE TABLE mfa_reset_parts (
     selected_until TEXT,
     -- JSON: the preview.
     summary TEXT NOT NULL,
+    queued_count BIGINT NOT NULL,
     pending_count BIGINT NOT NULL,
     done_count BIGINT NOT NULL,
     nothing_to_do_count BIGINT NOT NULL,

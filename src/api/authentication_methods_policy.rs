@@ -17,8 +17,10 @@ use crate::{
 };
 
 mod bodies;
+mod whole;
 
-use bodies::{ConfigurationBody, ConfigurationView, PolicyBody, PolicyView};
+use bodies::{ConfigurationBody, ConfigurationView};
+use whole::{PolicyBody, PolicyView};
 
 const CONTEXT: &str = "policies/authenticationMethodsPolicy";
 

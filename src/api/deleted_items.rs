@@ -67,17 +67,13 @@ impl DeletedItemsApi {
         refuse_other_options(&info, &["$top", "$skiptoken"]).map_err(Error::in_directory)?;
         let paging = Paging::new(top.0, skip_token.0).map_err(Error::in_directory)?;
         let (after, limit) = (paging.after.clone().map(UserId::new), paging.limit());
-        let mut users = self
+        let users = self
             .0
             .read(guard.0, move |tx, caller| users::list(tx, caller, Presence::Deleted, after.as_ref(), limit))
             .await?;
-        let next_link = paging.next_link(&self.0, &info, &mut users, |user| user.user_id.to_string());
         let select = Select::defaults_and("deletedDateTime");
-        Ok(Json(Page {
-            context: self.0.context(&info, "users"),
-            next_link,
-            value: users.into_iter().map(|user| UserView::new(None, &select, user)).collect(),
-        }))
+        let view = |user| UserView::new(None, &select, user);
+        Ok(Json(paging.page(&self.0, &info, "users", users, |user| user.user_id.to_string(), view)))
     }
 
     /// Get a deleted user

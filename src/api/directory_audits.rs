@@ -250,12 +250,9 @@ impl DirectoryAuditsApi {
         refuse_other_options(&info, &["$filter", "$orderby", "$top", "$skiptoken"])?;
         let paging = Paging::new(top.0, skip_token.0)?;
         let query = log::query(filter.as_deref(), order_by.as_deref(), &paging, "activityDateTime", FILTERABLE)?;
-        let mut events = self.0.read(guard.0, move |tx, caller| query::list(tx, caller, &query)).await?;
-        let next_link = paging.next_link(&self.0, &info, &mut events, |Recorded { event, .. }| {
-            log::key(event.activity_at, event.sequence)
-        });
-        let context = self.0.context(&info, "auditLogs/directoryAudits");
-        Ok(Json(Page { context, next_link, value: events.into_iter().map(Into::into).collect() }))
+        let events = self.0.read(guard.0, move |tx, caller| query::list(tx, caller, &query)).await?;
+        let key = |Recorded { event, .. }: &Recorded| log::key(event.activity_at, event.sequence);
+        Ok(Json(paging.page(&self.0, &info, "auditLogs/directoryAudits", events, key, Into::into)))
     }
 
     /// Get an audit event

@@ -70,11 +70,10 @@ impl HardwareOathApi {
         let paging = Paging::new(top.0, skip_token.0)?;
         let after = paging.after.clone();
         let read = self.0.read(guard.0, move |tx, caller| hardware_oath::list(tx, caller, &user, after.as_deref()));
-        let (user, mut tokens) = read.await?;
-        let next_link = paging.next_link(&self.0, &info, &mut tokens, |device| device.device_id.to_string());
-        let context = self.0.context(&info, &authentication_context(user.user_id.as_str(), "hardwareOathMethods"));
-        let value = tokens.into_iter().map(|device| HardwareOathView::new(device, &user.display_name)).collect();
-        Ok(Json(Page { context, next_link, value }))
+        let (user, tokens) = read.await?;
+        let what = authentication_context(user.user_id.as_str(), "hardwareOathMethods");
+        let view = |device| HardwareOathView::new(device, &user.display_name);
+        Ok(Json(paging.page(&self.0, &info, &what, tokens, |device| device.device_id.to_string(), view)))
     }
 
     /// Assign a hardware OATH token

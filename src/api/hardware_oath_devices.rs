@@ -134,10 +134,10 @@ impl HardwareOathDevicesApi {
         let filter = filter::parse(filter.0.as_deref().unwrap_or_default())?;
         let (after, limit) = (paging.after.clone().map(DeviceId::new), paging.limit());
         let read = self.0.read(guard.0, move |tx, caller| inventory::list(tx, caller, &filter, after.as_ref(), limit));
-        let mut devices = read.await?;
-        let next_link = paging.next_link(&self.0, &info, &mut devices, |owned| owned.device.device_id.to_string());
-        let context = self.0.context(&info, COLLECTION);
-        Ok(Json(Page { context, next_link, value: devices.into_iter().map(Into::into).collect() }))
+        let devices = read.await?;
+        let page =
+            paging.page(&self.0, &info, COLLECTION, devices, |owned| owned.device.device_id.to_string(), Into::into);
+        Ok(Json(page))
     }
 
     /// Add a token

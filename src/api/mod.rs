@@ -150,14 +150,19 @@ pub fn document() -> Result<String> {
     in_order(&service(&app).spec())
 }
 
-/// The document as it is published: with the addresses below `/me`, and the tags in the order in which they are
-/// declared, the reset first; poem sorts them by name.
+/// The document as it is published: with the addresses below `/me`, the tags in the order in which they are declared,
+/// the reset first, and applications first among those who authorize; poem sorts both by name.
 pub fn in_order(document: &str) -> Result<String> {
     let mut document: Value = serde_json::from_str(document).map_err(Error::internal)?;
     me::document(&mut document);
     if let Some(tags) = document["tags"].as_array_mut() {
         let place = |tag: &Value| TAGS.iter().position(|name| tag["name"] == *name).unwrap_or(TAGS.len());
         tags.sort_by_key(place);
+    }
+    if let Some(schemes) = document["components"]["securitySchemes"].as_object_mut()
+        && let Some(applications) = schemes.shift_remove("oauth2")
+    {
+        schemes.shift_insert(0, "oauth2".into(), applications);
     }
     serde_json::to_string_pretty(&document).map_err(Error::internal)
 }

@@ -218,18 +218,14 @@ impl RoleManagementApi {
         let principal = filter.as_deref().map(parse_filter).transpose()?;
         let paging = Paging::new(top.0, skip_token.0).map_err(Error::in_directory)?;
         let (after, limit) = (paging.after.clone(), paging.limit());
-        let mut assignments = self
+        let assignments = self
             .0
             .read(guard.0, move |tx, caller| {
                 role_assignments::list(tx, caller, principal.as_ref(), after.as_deref(), limit)
             })
             .await?;
-        let next_link = paging.next_link(&self.0, &info, &mut assignments, id_of);
-        Ok(Json(Page {
-            context: self.0.context(&info, "roleManagement/directory/roleAssignments"),
-            next_link,
-            value: assignments.into_iter().map(|assignment| RoleAssignmentView::new(None, assignment)).collect(),
-        }))
+        let (what, view) = ("roleManagement/directory/roleAssignments", |it| RoleAssignmentView::new(None, it));
+        Ok(Json(paging.page(&self.0, &info, what, assignments, id_of, view)))
     }
 
     /// Give a user a role

@@ -219,12 +219,9 @@ impl SignInsApi {
         refuse_other_options(&info, &["$filter", "$orderby", "$top", "$skiptoken"])?;
         let paging = Paging::new(top.0, skip_token.0)?;
         let query = log_list::query(filter.as_deref(), order_by.as_deref(), &paging, "createdDateTime", FILTERABLE)?;
-        let mut sign_ins = self.0.read(guard.0, move |tx, caller| log::list(tx, caller, &query)).await?;
-        let next_link = paging.next_link(&self.0, &info, &mut sign_ins, |SignIn { row, .. }| {
-            log_list::key(row.created_at, &row.sign_in_id)
-        });
-        let context = self.0.context(&info, "auditLogs/signIns");
-        Ok(Json(Page { context, next_link, value: sign_ins.into_iter().map(Into::into).collect() }))
+        let sign_ins = self.0.read(guard.0, move |tx, caller| log::list(tx, caller, &query)).await?;
+        let key = |SignIn { row, .. }: &SignIn| log_list::key(row.created_at, &row.sign_in_id);
+        Ok(Json(paging.page(&self.0, &info, "auditLogs/signIns", sign_ins, key, Into::into)))
     }
 
     /// Get a sign-in

@@ -114,7 +114,8 @@ impl Example for NewUserBody {
 
 impl NewUserBody {
     /// Hashes the password, which is why it is not a plain conversion.
-    pub async fn into_changes(self, app: &App) -> Result<Changes> {
+    pub async fn into_changes(self, app: &App, caller: &Caller) -> Result<Changes> {
+        app.before_new_user(caller).await?;
         let optional = [&self.given_name, &self.surname, &self.mail];
         let names: Vec<String> = [&self.user_principal_name, &self.display_name, &self.mail_nickname]
             .into_iter()

@@ -82,16 +82,13 @@ impl UsersApi {
         let select = Select::parse(select.as_deref())?;
         let paging = Paging::new(top.0, skip_token.0).map_err(Error::in_directory)?;
         let (after, limit) = (paging.after.clone().map(UserId::new), paging.limit());
-        let mut users = self
+        let users = self
             .0
             .read(guard.0, move |tx, caller| users::list(tx, caller, Presence::Present, after.as_ref(), limit))
             .await?;
-        let next_link = paging.next_link(&self.0, &info, &mut users, |user| user.user_id.to_string());
-        Ok(Json(Page {
-            context: self.0.context(&info, &select.context("users")),
-            next_link,
-            value: users.into_iter().map(|user| UserView::new(None, &select, user)).collect(),
-        }))
+        let view = |user| UserView::new(None, &select, user);
+        let what = select.context("users");
+        Ok(Json(paging.page(&self.0, &info, &what, users, |user| user.user_id.to_string(), view)))
     }
 
     /// Create a user
@@ -108,7 +105,7 @@ impl UsersApi {
         _idempotency_key: Header<Option<String>>,
         body: Json<NewUserBody>,
     ) -> Result<CreatedUser, Problem> {
-        let changes = body.0.into_changes(&self.0).await?;
+        let changes = body.0.into_changes(&self.0, &guard.0).await?;
         let attempt = Attempt::new(Activity::CREATE_USER);
         let user = self.0.write(guard.0, attempt, move |tx, caller| users::create(tx, caller, &changes)).await?;
         let location = self.0.url(&info, &format!("/users/{}", user.user_id));

@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{App, Attempt};
 use crate::{
-    access::{Action, Caller},
+    access::{self, Action, Caller},
     audit::Activity,
     directory,
     error::{Error, Result},
@@ -15,6 +15,7 @@ use crate::{
         rules,
     },
     sign_in::{self, SessionView},
+    store::Tx,
 };
 
 const NEW_PASSWORD: &str = "newPassword";
@@ -36,6 +37,13 @@ impl App {
         rules::check(target, password.expose_secret(), names)?;
         let entropy = self.store.context().entropy.clone();
         self.in_turn(move || PasswordDigest::new(&entropy, password.expose_secret())).await?
+    }
+
+    /// Whether somebody may make users, asked before the password of a new one is hashed.
+    pub async fn before_new_user(&self, caller: &Caller) -> Result<()> {
+        let attempt = Attempt::new(Activity::CREATE_USER);
+        let may = |tx: &mut Tx<'_>, caller: &Caller| access::authorize(tx, caller, Action::WriteUsers, None).map(drop);
+        self.ask(caller, &attempt, may).await
     }
 
     /// What a user is called, for somebody who is about to set the user's password by PATCH.
@@ -101,8 +109,7 @@ impl App {
             Ok::<_, Error>((current, prepare(&entropy, &ahead, &new)?))
         };
         let (current, new) = self.in_turn(slow).await??;
-        let write =
-            move |tx: &mut crate::store::Tx<'_>, caller: &Caller| change::change_own(tx, caller, &user, &current, &new);
+        let write = move |tx: &mut Tx<'_>, caller: &Caller| change::change_own(tx, caller, &user, &current, &new);
         self.write(caller, attempt, write).await
     }
 
@@ -115,14 +122,13 @@ impl App {
     ) -> Result<SessionView> {
         let attempt = Attempt::new(Activity::CONTINUE_SIGN_IN);
         let id = session.clone();
-        let before =
-            move |tx: &mut crate::store::Tx<'_>, caller: &Caller| sign_in::password_change::before(tx, caller, &id);
+        let before = move |tx: &mut Tx<'_>, caller: &Caller| sign_in::password_change::before(tx, caller, &id);
         let ahead = self.ask(&caller, &attempt, before).await?;
         rules::check(NEW_PASSWORD, new.expose_secret(), &ahead.names)?;
         let entropy = self.store.context().entropy.clone();
         let new = self.in_turn(move || prepare(&entropy, &ahead, &new)).await??;
         let issuer = self.issuer.clone();
-        let write = move |tx: &mut crate::store::Tx<'_>, caller: &Caller| {
+        let write = move |tx: &mut Tx<'_>, caller: &Caller| {
             sign_in::password_change::change(tx, &issuer, caller, &session, &new)
         };
         self.write(caller, attempt, write).await

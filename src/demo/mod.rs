@@ -4,7 +4,7 @@
 //! examples in the API's document can name them. Tenants are marked as demo.
 
 pub mod authenticator;
-mod passkey;
+pub mod passkey;
 mod passwords;
 mod people;
 

@@ -4,6 +4,8 @@
 //! in `api/`, and one row in the tests' table of kinds. It needs no migration.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -280,10 +282,30 @@ impl Method {
 pub fn of_user(tx: &mut Tx<'_>, user: &User) -> Result<Vec<Method>> {
     let now = tx.now();
     let rows = methods::of_user(tx, &user.tenant_id, &user.user_id)?;
-    let live = rows.into_iter().filter(|row| row.pending_until.is_none_or(|until| until > now));
+    let live = rows.into_iter().filter(|row| is_live(row, now));
     let mut all = live.map(Method::read).collect::<Result<Vec<_>>>()?;
     all.extend(devices::of_user(tx, &user.tenant_id, &user.user_id)?.into_iter().map(Method::HardwareOath));
     Ok(all)
+}
+
+/// The same of many users of one tenant; a user without any is left out.
+pub fn of_users(tx: &mut Tx<'_>, tenant: &TenantId, users: &[&UserId]) -> Result<BTreeMap<UserId, Vec<Method>>> {
+    let now = tx.now();
+    let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for row in methods::of_users(tx, tenant, users)?.into_iter().filter(|row| is_live(row, now)) {
+        all.entry(row.user_id.clone()).or_default().push(Method::read(row)?);
+    }
+    for device in devices::of_users(tx, tenant, users)? {
+        if let Some(user) = device.assigned_to.clone() {
+            all.entry(user).or_default().push(Method::HardwareOath(device));
+        }
+    }
+    Ok(all)
+}
+
+/// Whether the registration is finished or can still be.
+fn is_live(row: &MethodRow, now: Timestamp) -> bool {
+    row.pending_until.is_none_or(|until| until > now)
 }
 
 /// Whether the user has a complete method that counts as MFA, allowed at present or not. A pass is none: it ends.
@@ -298,7 +320,7 @@ pub fn has_second_factor(tx: &mut Tx<'_>, user: &User) -> Result<bool> {
 pub fn find(tx: &mut Tx<'_>, user: &User, id: &MethodId) -> Result<Method> {
     let now = tx.now();
     let row = methods::find(tx, &user.tenant_id, &user.user_id, id)?;
-    if let Some(row) = row.filter(|row| row.pending_until.is_none_or(|until| until > now)) {
+    if let Some(row) = row.filter(|row| is_live(row, now)) {
         return Method::read(row);
     }
     let device = devices::find(tx, &user.tenant_id, &DeviceId::new(id.as_str()))?;
@@ -326,6 +348,13 @@ pub fn remove(tx: &mut Tx<'_>, user: &User, method: &Method) -> Result<()> {
         | Method::Fido2(_)
         | Method::TemporaryAccessPass(_) => methods::delete(tx, &user.tenant_id, &user.user_id, &method.id()).map(drop),
     }
+}
+
+/// Removes the methods of these kinds, and every unfinished registration, of users of one tenant. (Hardware tokens are
+/// no method rows and stay.)
+pub fn remove_of_users(tx: &mut Tx<'_>, tenant: &TenantId, users: &[&UserId], kinds: &[MethodKind]) -> Result<()> {
+    let kinds: Vec<_> = kinds.iter().map(|kind| kind.as_str()).collect();
+    methods::delete_of_users(tx, tenant, users, &kinds)
 }
 
 /// A row for a new method of a user; the kind fills in the rest.

@@ -3,7 +3,14 @@
 //! Read in the transaction that asks, so a change takes effect on the next call, on every replica. A kind that is
 //! disabled can neither be registered nor used; what is registered already stays, and works again when it is enabled.
 
+mod configuration;
+
 use serde::{Deserialize, Serialize};
+
+pub use configuration::{
+    ALL_USERS, AdvancedState, Configuration, EmailConfiguration, EnforcementType, Fido2Configuration, KeyRestrictions,
+    PassConfiguration, State, SystemPreference, Target, TargetType,
+};
 
 use super::{Method, MethodKind, phone::PhoneType};
 use crate::{
@@ -13,17 +20,6 @@ use crate::{
     store::{Tx, policies, users::User},
     words,
 };
-
-/// The id that stands for every user of the tenant in a target.
-pub const ALL_USERS: &str = "all_users";
-
-words! {
-    pub enum State { Enabled = "enabled", Disabled = "disabled" }
-}
-
-words! {
-    pub enum TargetType { Group = "group", User = "user" }
-}
 
 words! {
     /// The configurations, by Graph's ids. Ids are compared without regard to case.
@@ -43,186 +39,6 @@ impl ConfigurationId {
     /// In any case, as Graph's clients write them.
     pub fn find(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|id| id.as_str().eq_ignore_ascii_case(text))
-    }
-}
-
-/// Whom a configuration is for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Target {
-    /// A user's id, or `all_users`. Rekey keeps no groups.
-    pub id: String,
-    pub target_type: TargetType,
-    #[serde(default)]
-    pub is_registration_required: bool,
-    /// Only of Sms: whether the number may be used to sign in.
-    #[serde(default = "yes")]
-    pub is_usable_for_sign_in: bool,
-}
-
-const fn yes() -> bool {
-    true
-}
-
-impl Target {
-    /// Every user of the tenant.
-    pub fn everybody() -> Self {
-        Self {
-            id: ALL_USERS.into(),
-            target_type: TargetType::Group,
-            is_registration_required: false,
-            is_usable_for_sign_in: true,
-        }
-    }
-
-    fn names(&self, user: &UserId) -> bool {
-        self.id == ALL_USERS || self.id == user.as_str()
-    }
-}
-
-/// Whether the user is meant: exclusion outranks inclusion.
-fn meant(user: &UserId, include: &[Target], exclude: &[Target]) -> bool {
-    include.iter().any(|target| target.names(user)) && !exclude.iter().any(|target| target.names(user))
-}
-
-/// What every configuration has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Configuration {
-    pub state: State,
-    pub include_targets: Vec<Target>,
-    pub exclude_targets: Vec<Target>,
-}
-
-impl Default for Configuration {
-    fn default() -> Self {
-        Self { state: State::Enabled, include_targets: vec![Target::everybody()], exclude_targets: vec![] }
-    }
-}
-
-impl Configuration {
-    pub fn allows(&self, user: &UserId) -> bool {
-        self.state == State::Enabled && meant(user, &self.include_targets, &self.exclude_targets)
-    }
-}
-
-words! {
-    pub enum EnforcementType { Allow = "allow", Block = "block" }
-}
-
-/// Which models of passkeys may be used, by their AAGUIDs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct KeyRestrictions {
-    pub is_enforced: bool,
-    pub enforcement_type: EnforcementType,
-    /// Lower-case GUIDs.
-    pub aa_guids: Vec<String>,
-}
-
-impl Default for KeyRestrictions {
-    fn default() -> Self {
-        Self { is_enforced: false, enforcement_type: EnforcementType::Block, aa_guids: vec![] }
-    }
-}
-
-impl KeyRestrictions {
-    /// Whether a passkey of this model may be registered and used. An unknown model is on no list. The AAGUID is what
-    /// the authenticator says; only `isAttestationEnforced` makes sure that it is true.
-    pub fn allow(&self, aa_guid: Option<&str>) -> bool {
-        let is_listed =
-            aa_guid.is_some_and(|aa_guid| self.aa_guids.iter().any(|listed| listed.eq_ignore_ascii_case(aa_guid)));
-        !self.is_enforced || is_listed == (self.enforcement_type == EnforcementType::Allow)
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Fido2Configuration {
-    #[serde(flatten)]
-    pub common: Configuration,
-    pub is_attestation_enforced: bool,
-    pub is_self_service_registration_allowed: bool,
-    pub key_restrictions: KeyRestrictions,
-}
-
-impl Default for Fido2Configuration {
-    fn default() -> Self {
-        Self {
-            common: Configuration::default(),
-            is_attestation_enforced: false,
-            is_self_service_registration_allowed: true,
-            key_restrictions: KeyRestrictions::default(),
-        }
-    }
-}
-
-words! {
-    /// Graph's `advancedConfigState`. `default` leaves the choice to Rekey.
-    pub enum AdvancedState { Default = "default", Enabled = "enabled", Disabled = "disabled" }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct EmailConfiguration {
-    #[serde(flatten)]
-    pub common: Configuration,
-    /// Kept for Graph's clients: no code that is sent by e-mail signs anybody in here.
-    pub allow_external_id_to_use_email_otp: AdvancedState,
-}
-
-impl Default for EmailConfiguration {
-    fn default() -> Self {
-        Self { common: Configuration::default(), allow_external_id_to_use_email_otp: AdvancedState::Default }
-    }
-}
-
-/// Graph's `systemCredentialPreferences`: for whom the system chooses the strongest method.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct SystemPreference {
-    pub state: AdvancedState,
-    pub include_targets: Vec<Target>,
-    pub exclude_targets: Vec<Target>,
-}
-
-impl Default for SystemPreference {
-    fn default() -> Self {
-        Self { state: AdvancedState::Default, include_targets: vec![Target::everybody()], exclude_targets: vec![] }
-    }
-}
-
-impl SystemPreference {
-    pub fn applies_to(&self, user: &UserId) -> bool {
-        self.state != AdvancedState::Disabled && meant(user, &self.include_targets, &self.exclude_targets)
-    }
-}
-
-/// Bounds of temporary access passes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PassConfiguration {
-    #[serde(flatten)]
-    pub common: Configuration,
-    pub default_lifetime_in_minutes: i32,
-    pub minimum_lifetime_in_minutes: i32,
-    pub maximum_lifetime_in_minutes: i32,
-    /// Characters of the code: 8 to 48.
-    pub default_length: i32,
-    /// True when only passes for one use may be issued.
-    pub is_usable_once: bool,
-}
-
-impl Default for PassConfiguration {
-    fn default() -> Self {
-        Self {
-            common: Configuration::default(),
-            default_lifetime_in_minutes: 60,
-            minimum_lifetime_in_minutes: 60,
-            maximum_lifetime_in_minutes: 480,
-            default_length: 8,
-            is_usable_once: false,
-        }
     }
 }
 
@@ -363,35 +179,6 @@ pub fn check_registration(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn target(id: &str) -> Target {
-        Target { id: id.into(), target_type: TargetType::User, ..Target::everybody() }
-    }
-
-    #[test]
-    fn exclusion_outranks_inclusion() {
-        let (adele, alex) = (UserId::new("adele"), UserId::new("alex"));
-        let mut sms = Configuration::default();
-        assert!(sms.allows(&adele));
-        sms.exclude_targets = vec![target("adele")];
-        assert!(!sms.allows(&adele) && sms.allows(&alex));
-        sms.include_targets = vec![target("adele")];
-        assert!(!sms.allows(&adele) && !sms.allows(&alex));
-        sms.exclude_targets.clear();
-        assert!(sms.allows(&adele) && !sms.allows(&alex));
-        sms.state = State::Disabled;
-        assert!(!sms.allows(&adele));
-    }
-
-    #[test]
-    fn key_restrictions_allow_or_block() {
-        let mut keys = KeyRestrictions { aa_guids: vec!["ee88".into()], ..KeyRestrictions::default() };
-        assert!(keys.allow(Some("ee88")));
-        keys.is_enforced = true;
-        assert!(!keys.allow(Some("EE88")) && keys.allow(Some("2fc0")));
-        keys.enforcement_type = EnforcementType::Allow;
-        assert!(keys.allow(Some("EE88")) && !keys.allow(Some("2fc0")));
-    }
 
     #[test]
     fn an_older_document_is_readable() {

@@ -29,6 +29,14 @@ pub enum Evidence {
 }
 
 impl Evidence {
+    /// The property of a request that holds it.
+    pub const fn target(&self) -> &'static str {
+        match self {
+            Self::Code(_) => "verificationCode",
+            Self::PublicKeyCredential(_) => "publicKeyCredential",
+        }
+    }
+
     pub fn code(&self) -> Result<&str> {
         match self {
             Self::Code(code) => Ok(code.expose_secret()),

@@ -43,7 +43,7 @@ pub fn change(tx: &mut Tx<'_>, issuer: &Issuer, caller: &Caller, id: &str, new: 
     change::refuse_same(new)?;
     password::set(tx, &user.tenant_id, &user.user_id, &new.digest, false)?;
     users::set_sessions_valid_from(tx, &user.tenant_id, &user.user_id, session.created_at)?;
-    sessions::refuse_all(tx, &user.tenant_id, &user.user_id)?;
+    sessions::refuse_all(tx, &user.tenant_id, &[&user.user_id])?;
     // The user did it; the application only carried it here.
     let himself = Actor {
         tenant: actor.tenant.clone(),

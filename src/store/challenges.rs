@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::{Tx, schema::challenges};
+use super::{Tx, backend::natively, schema::challenges};
 use crate::{
     clock::Timestamp,
     error::Result,
@@ -128,10 +128,10 @@ pub fn delete_of_session(
     Ok(())
 }
 
-/// Ends everything that waits for an answer of this user.
-pub fn delete_all(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<()> {
-    let all = challenges::table.filter(challenges::tenant_id.eq(tenant)).filter(challenges::user_id.eq(user));
-    diesel::delete(all).execute(tx.conn)?;
+/// Ends everything that waits for an answer of these users.
+pub fn delete_all(tx: &mut Tx<'_>, tenant: &TenantId, users: &[&UserId]) -> Result<()> {
+    let all = challenges::table.filter(challenges::tenant_id.eq(tenant)).filter(challenges::user_id.eq_any(users));
+    natively!(&mut *tx.conn, |conn| diesel::delete(all).execute(conn)?);
     Ok(())
 }
 

@@ -104,6 +104,24 @@ pub fn of_user(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<Vec<
     Ok(natively!(&mut *tx.conn, |conn| query.select(Device::as_select()).load(conn)?))
 }
 
+/// The devices assigned to some users, each user's oldest assignment first.
+pub fn of_users(tx: &mut Tx<'_>, tenant: &TenantId, users: &[&UserId]) -> Result<Vec<Device>> {
+    let query = devices::table.filter(devices::tenant_id.eq(tenant)).filter(devices::assigned_to.eq_any(users));
+    let query = query.order((devices::assigned_to, devices::assigned_at, devices::device_id));
+    Ok(natively!(&mut *tx.conn, |conn| query.select(Device::as_select()).load(conn)?))
+}
+
+/// Activated back to assigned, of some users.
+pub fn deactivate_of_users(tx: &mut Tx<'_>, tenant: &TenantId, users: &[&UserId]) -> Result<()> {
+    let activated = devices::table
+        .filter(devices::tenant_id.eq(tenant))
+        .filter(devices::assigned_to.eq_any(users))
+        .filter(devices::status.eq(DeviceStatus::Activated));
+    let assigned = diesel::update(activated).set(devices::status.eq(DeviceStatus::Assigned));
+    natively!(&mut *tx.conn, |conn| assigned.execute(conn)?);
+    Ok(())
+}
+
 /// A page of the inventory in the order of ids; `after` is the last id of the page before.
 pub fn list(
     tx: &mut Tx<'_>,

@@ -1,10 +1,12 @@
 //! What a long list is asked for: a condition on rows (an OData `$filter` once it has been parsed and its fields are
 //! known), an order, and where the page before ended.
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Timestamp;
 
 /// How a field is compared with a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operator {
     Eq,
     Ne,
@@ -16,7 +18,7 @@ pub enum Operator {
 }
 
 /// A tree over the fields `F` that a list knows; `F` carries the typed value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Filter<F> {
     And(Box<Self>, Box<Self>),
     Or(Box<Self>, Box<Self>),

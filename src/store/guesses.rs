@@ -2,8 +2,13 @@
 
 use diesel::prelude::*;
 
-use super::{Tx, schema::guesses};
-use crate::{clock::Timestamp, error::Result, id::TenantId, words};
+use super::{Tx, backend::natively, schema::guesses};
+use crate::{
+    clock::Timestamp,
+    error::Result,
+    id::{TenantId, UserId},
+    words,
+};
 
 words! {
     /// What is guessed. Each is counted for itself, so that nobody locks another's password by guessing his codes.
@@ -59,6 +64,17 @@ pub fn add(tx: &mut Tx<'_>, tenant: &TenantId, subject: &str, kind: GuessKind) -
 
 pub fn clear(tx: &mut Tx<'_>, tenant: &TenantId, subject: &str, kind: GuessKind) -> Result<()> {
     diesel::delete(guesses::table.find((tenant, subject, kind))).execute(tx.conn)?;
+    Ok(())
+}
+
+/// The same of some users, for several kinds.
+pub fn clear_of_users(tx: &mut Tx<'_>, tenant: &TenantId, users: &[&UserId], kinds: &[GuessKind]) -> Result<()> {
+    let subjects: Vec<_> = users.iter().map(|user| user.as_str()).collect();
+    let some = guesses::table
+        .filter(guesses::tenant_id.eq(tenant))
+        .filter(guesses::subject.eq_any(subjects))
+        .filter(guesses::kind.eq_any(kinds));
+    natively!(&mut *tx.conn, |conn| diesel::delete(some).execute(conn)?);
     Ok(())
 }
 

@@ -48,6 +48,23 @@ pub fn of_user(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<Vec<
     Ok(natively!(&mut *tx.conn, |conn| query.select(MethodRow::as_select()).load(conn)?))
 }
 
+/// All methods of some users, each user's oldest first.
+pub fn of_users(tx: &mut Tx<'_>, tenant: &TenantId, users: &[&UserId]) -> Result<Vec<MethodRow>> {
+    let query = methods::table.filter(methods::tenant_id.eq(tenant)).filter(methods::user_id.eq_any(users));
+    let query = query.order((methods::user_id, methods::created_at, methods::method_id));
+    Ok(natively!(&mut *tx.conn, |conn| query.select(MethodRow::as_select()).load(conn)?))
+}
+
+/// Removes the methods of these kinds, and those whose registration is unfinished, of some users.
+pub fn delete_of_users(tx: &mut Tx<'_>, tenant: &TenantId, users: &[&UserId], kinds: &[&str]) -> Result<()> {
+    let some = methods::table
+        .filter(methods::tenant_id.eq(tenant))
+        .filter(methods::user_id.eq_any(users))
+        .filter(methods::kind.eq_any(kinds).or(methods::pending_until.is_not_null()));
+    natively!(&mut *tx.conn, |conn| diesel::delete(some).execute(conn)?);
+    Ok(())
+}
+
 pub fn find(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId, id: &MethodId) -> Result<Option<MethodRow>> {
     Ok(methods::table.find((tenant, user, id)).select(MethodRow::as_select()).first(tx.conn).optional()?)
 }

@@ -19,6 +19,7 @@ pub mod idempotency;
 pub mod keys;
 pub mod messages;
 pub mod methods;
+pub mod mfa_resets;
 pub mod operations;
 pub mod policies;
 pub mod registrations;

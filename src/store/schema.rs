@@ -351,6 +351,7 @@ diesel::table! {
         selections -> Text,
         selected_until -> Nullable<Text>,
         summary -> Text,
+        queued_count -> BigInt,
         pending_count -> BigInt,
         done_count -> BigInt,
         nothing_to_do_count -> BigInt,

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::{Tx, schema::sign_in_sessions as sessions};
+use super::{Tx, backend::natively, schema::sign_in_sessions as sessions};
 use crate::{
     clock::Timestamp,
     error::Result,
@@ -71,10 +71,11 @@ pub fn move_all(
     Ok(diesel::update(of_user.filter(sessions::status.eq(from))).set(sessions::status.eq(to)).execute(tx.conn)?)
 }
 
-/// Ends every session of a user, also the completed ones: none of them shows an outcome any more.
-pub fn refuse_all(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<()> {
-    let of_user = sessions::table.filter(sessions::tenant_id.eq(tenant)).filter(sessions::user_id.eq(user));
-    diesel::update(of_user).set(sessions::status.eq(SessionStatus::Refused)).execute(tx.conn)?;
+/// Ends every session of some users, also the completed ones: none of them shows an outcome any more.
+pub fn refuse_all(tx: &mut Tx<'_>, tenant: &TenantId, users: &[&UserId]) -> Result<()> {
+    let of_users = sessions::table.filter(sessions::tenant_id.eq(tenant)).filter(sessions::user_id.eq_any(users));
+    let refused = diesel::update(of_users).set(sessions::status.eq(SessionStatus::Refused));
+    natively!(&mut *tx.conn, |conn| refused.execute(conn)?);
     Ok(())
 }
 

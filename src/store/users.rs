@@ -5,7 +5,13 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Tx, backend::natively, schema::users};
+use super::{
+    Tx,
+    backend::natively,
+    conditions::{Condition, compare, compare_nullable, compare_text, condition},
+    filter::{Filter, Operator},
+    schema::users,
+};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -217,6 +223,22 @@ pub fn find_by_id(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId, presence: Pre
     row.map(Row::into_user).transpose()
 }
 
+/// Those of the users that are present.
+pub fn find_by_ids(tx: &mut Tx<'_>, tenant: &TenantId, ids: &[&UserId]) -> Result<Vec<User>> {
+    let query = users::table.filter(users::tenant_id.eq(tenant)).filter(users::user_id.eq_any(ids));
+    let query = query.filter(users::deleted_at.is_null()).order(users::user_id);
+    let rows: Vec<Row> = natively!(&mut *tx.conn, |conn| query.select(Row::as_select()).load(conn)?);
+    rows.into_iter().map(Row::into_user).collect()
+}
+
+/// Those of the userPrincipalNames, given as [`name_key`] has them, that a user has.
+pub fn find_by_names(tx: &mut Tx<'_>, tenant: &TenantId, keys: &[String]) -> Result<Vec<User>> {
+    let query = users::table.filter(users::tenant_id.eq(tenant)).filter(users::user_principal_name_key.eq_any(keys));
+    let query = query.filter(users::deleted_at.is_null()).order(users::user_id);
+    let rows: Vec<Row> = natively!(&mut *tx.conn, |conn| query.select(Row::as_select()).load(conn)?);
+    rows.into_iter().map(Row::into_user).collect()
+}
+
 /// The display names of some users, deleted ones included.
 pub fn display_names(tx: &mut Tx<'_>, tenant: &TenantId, ids: &[UserId]) -> Result<BTreeMap<UserId, String>> {
     let query = users::table.filter(users::tenant_id.eq(tenant)).filter(users::user_id.eq_any(ids));
@@ -248,6 +270,61 @@ pub fn list(
     query.load(tx.conn)?.into_iter().map(Row::into_user).collect()
 }
 
+/// What users can be filtered by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UserField {
+    Id(String),
+    UserPrincipalName(String),
+    DisplayName(String),
+    Mail(String),
+    UserType(String),
+    AccountEnabled(bool),
+    CreatedDateTime(Timestamp),
+}
+
+pub type UserFilter = Filter<UserField>;
+
+fn test(field: &UserField, operator: Operator) -> Condition<users::table> {
+    match field {
+        UserField::Id(text) => compare_text!(users::user_id, operator, text),
+        UserField::UserPrincipalName(text) => {
+            let key = name_key(text);
+            compare_text!(users::user_principal_name_key, operator, key)
+        }
+        UserField::DisplayName(text) => compare_text!(users::display_name, operator, text),
+        UserField::Mail(text) => compare_nullable!(users::mail, operator, text),
+        UserField::UserType(text) => {
+            let word: diesel::expression::SqlLiteral<diesel::sql_types::Text> = diesel::dsl::sql("user_type");
+            compare_text!(word, operator, text)
+        }
+        UserField::AccountEnabled(is_enabled) => compare!(users::account_enabled, operator, *is_enabled),
+        UserField::CreatedDateTime(at) => compare!(users::created_at, operator, *at),
+    }
+}
+
+/// The same page of those whom a filter finds. Walks the users of the tenant by id, so a filter that finds few costs a
+/// walk over all of them.
+pub fn list_matching(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    filter: &UserFilter,
+    after: Option<&UserId>,
+    limit: i64,
+) -> Result<Vec<User>> {
+    let mut query = users::table
+        .filter(users::tenant_id.eq(tenant))
+        .filter(users::deleted_at.is_null())
+        .filter(condition(filter, &test))
+        .order(users::user_id)
+        .select(Row::as_select())
+        .limit(limit)
+        .into_boxed();
+    if let Some(after) = after {
+        query = query.filter(users::user_id.gt(after));
+    }
+    query.load(tx.conn)?.into_iter().map(Row::into_user).collect()
+}
+
 /// Removes a user for good. The caller removes what hangs on the user first.
 pub fn purge(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId) -> Result<()> {
     diesel::delete(users::table.find((tenant, id))).execute(tx.conn)?;
@@ -260,6 +337,35 @@ pub fn requirements(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId) -> Result<R
 
 pub fn set_requirements(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId, requirements: &Requirements) -> Result<()> {
     diesel::update(users::table.find((tenant, id))).set(requirements).execute(tx.conn)?;
+    Ok(())
+}
+
+/// Why users must register again.
+#[derive(Debug, Clone, Copy)]
+pub struct RegistrationDemand<'a> {
+    /// Id of the user or application that demands it.
+    pub by: &'a str,
+    pub reason: &'a str,
+    /// Void every session and token from before now.
+    pub revoke_sessions: bool,
+}
+
+/// Demands a registration of some users, now; the default method they had chosen is forgotten.
+pub fn demand_registration(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    ids: &[&UserId],
+    demand: &RegistrationDemand<'_>,
+) -> Result<()> {
+    let some = users::table.filter(users::tenant_id.eq(tenant)).filter(users::user_id.eq_any(ids));
+    let demanded = diesel::update(some).set((
+        users::registration_required_at.eq(tx.now),
+        users::registration_required_by.eq(demand.by),
+        users::registration_required_reason.eq(demand.reason),
+        users::preferred_method.eq(None::<String>),
+        demand.revoke_sessions.then(|| users::sessions_valid_from.eq(tx.now)),
+    ));
+    natively!(&mut *tx.conn, |conn| demanded.execute(conn)?);
     Ok(())
 }
 

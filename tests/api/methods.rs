@@ -109,6 +109,10 @@ async fn every_kind_is_listed_with_its_properties() {
             assert_eq!(app.get(&format!("{base}/{collection}/{id}")).await.expect(200).json, entity);
         }
 
+        // The passkey has a credential, which another registration excludes.
+        let options = app.get(&format!("{base}/fido2Methods/creationOptions")).await.expect(200).json;
+        assert_eq!(options["publicKey"]["excludeCredentials"].as_array().unwrap().len(), 1);
+
         // By id, on /beta, the same; other contexts.
         let beta = app.get(&format!("/beta/users/{}/authentication/methods", user.user_id)).await.expect(200);
         assert_eq!(beta.json["value"], list.json["value"]);

@@ -349,6 +349,13 @@ async fn permissions_are_asked_for() {
             assert!(denied.json["error"]["message"].as_str().unwrap().contains("User.ReadWrite.All"));
             assert_eq!(events(&app).await[0].result, "failure");
         }
+        // Asked before the password is looked at, and recorded once.
+        let mut weak = new_user("x");
+        weak["passwordProfile"] = json!({"password": "short"});
+        let before = events(&app).await.len();
+        let denied = call_as(&app, &reader, Method::POST, "/v1.0/users", Some(weak)).await;
+        denied.expect_error(403, "Authorization_RequestDenied");
+        assert_eq!(events(&app).await.len(), before + 1);
         let auditor = app.token_with(&app.tenant, &["AuditLog.Read.All"]).await;
         for path in [path.as_str(), "/v1.0/users", "/v1.0/users/nobody@contoso.example"] {
             call_as(&app, &auditor, Method::GET, path, None).await.expect_error(403, "Authorization_RequestDenied");

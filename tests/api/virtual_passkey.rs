@@ -50,21 +50,15 @@ impl VirtualPasskey {
         let mut client = Client::new(self.authenticator()).allows_insecure_localhost(true);
         let made = client.register(&self.origin, request, DefaultClientData).await.unwrap();
         self.key = client.authenticator().store().clone();
-        json!({
-            "id": made.id,
-            "rawId": made.id,
-            "type": "public-key",
-            "authenticatorAttachment": "platform",
-            "response": {
-                "clientDataJSON": encode(&made.response.client_data_json),
-                "attestationObject": encode(&made.response.attestation_object),
-                "authenticatorData": encode(&made.response.authenticator_data),
-                "transports": ["internal"],
-                "publicKey": made.response.public_key.as_ref().map(|key| encode(key)),
-                "publicKeyAlgorithm": made.response.public_key_algorithm,
-            },
-            "clientExtensionResults": {},
-        })
+        let response = json!({
+            "clientDataJSON": encode(&made.response.client_data_json),
+            "attestationObject": encode(&made.response.attestation_object),
+            "authenticatorData": encode(&made.response.authenticator_data),
+            "transports": ["internal"],
+            "publicKey": made.response.public_key.as_ref().map(|key| encode(key)),
+            "publicKeyAlgorithm": made.response.public_key_algorithm,
+        });
+        credential(&made.id, response)
     }
 
     /// `navigator.credentials.get` with a server's `PublicKeyCredentialRequestOptionsJSON`; its `toJSON()`.
@@ -77,19 +71,13 @@ impl VirtualPasskey {
         let mut client = Client::new(self.authenticator()).allows_insecure_localhost(true);
         let made = client.authenticate(&self.origin, request, DefaultClientData).await.unwrap();
         self.key = client.authenticator().store().clone();
-        json!({
-            "id": made.id,
-            "rawId": made.id,
-            "type": "public-key",
-            "authenticatorAttachment": "platform",
-            "response": {
-                "clientDataJSON": encode(&made.response.client_data_json),
-                "authenticatorData": encode(&made.response.authenticator_data),
-                "signature": encode(&made.response.signature),
-                "userHandle": made.response.user_handle.as_ref().map(|handle| encode(handle)),
-            },
-            "clientExtensionResults": {},
-        })
+        let response = json!({
+            "clientDataJSON": encode(&made.response.client_data_json),
+            "authenticatorData": encode(&made.response.authenticator_data),
+            "signature": encode(&made.response.signature),
+            "userHandle": made.response.user_handle.as_ref().map(|handle| encode(handle)),
+        });
+        credential(&made.id, response)
     }
 
     fn authenticator(&self) -> Authenticator<Option<Passkey>, Finger, AwsLcRsBackend> {
@@ -98,6 +86,18 @@ impl VirtualPasskey {
         authenticator.set_make_credentials_with_signature_counter(self.counts);
         authenticator
     }
+}
+
+/// `PublicKeyCredential.toJSON()` around what an authenticator answered.
+fn credential(id: &str, response: Value) -> Value {
+    json!({
+        "id": id,
+        "rawId": id,
+        "type": "public-key",
+        "authenticatorAttachment": "platform",
+        "response": response,
+        "clientExtensionResults": {},
+    })
 }
 
 fn encode(bytes: &[u8]) -> String {

@@ -235,6 +235,7 @@ impl TestApp {
                 security_defaults_enabled: true,
                 created_at: tx.now(),
                 registration_proof: RegistrationProof::FirstFactor,
+                mfa_reset_approval_threshold: None,
             };
             tenants::insert(tx, &tenant)?;
             keys::create(tx, &made)

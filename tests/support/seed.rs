@@ -2,6 +2,7 @@
 
 use rekey::{
     clock::{Entropy, Timestamp},
+    demo::passkey,
     id::{DeviceId, MethodId, TenantId, UserId},
     methods::{
         MethodKind,
@@ -199,7 +200,11 @@ pub async fn phone(app: &TestApp, user: &User, phone_type: PhoneType, number: &s
 fn insert(tx: &mut Tx<'_>, user: &User, kind: MethodKind, id: &str, detail: &impl Serialize, unfinished: bool) {
     let mut row = new_row(tx, &user.tenant_id, &user.user_id, kind, MethodId::new(id), detail).unwrap();
     row.created_at = created();
-    row.sealed_secret = Some(tx.seal(&secret_place(&row), b"12345678901234567890").unwrap());
+    let secret = match kind {
+        MethodKind::Fido2 => passkey::credential(id).unwrap(),
+        _ => b"12345678901234567890".to_vec(),
+    };
+    row.sealed_secret = Some(tx.seal(&secret_place(&row), &secret).unwrap());
     row.pending_until = unfinished.then(|| tx.now().plus_minutes(10));
     methods::insert(tx, &row).unwrap();
 }

@@ -1,4 +1,4 @@
-//! The policy and its configurations as they are sent and received. One shape for every configuration: each carries
+//! The configurations of the policy as they are sent and received. One shape for every configuration: each carries
 //! the properties that it has.
 
 use poem_openapi::{Enum, Object, types::Example};
@@ -8,9 +8,7 @@ use crate::{
     methods::policy::{
         AdvancedState, ConfigurationId, EnforcementType, KeyRestrictions, MethodsPolicy, State, Target, TargetType,
     },
-    policy::authentication_methods::{
-        self, AuthenticationMode, ConfigurationChange, PolicyChange, TargetRequest, WholePolicy,
-    },
+    policy::authentication_methods::{AuthenticationMode, ConfigurationChange, TargetRequest},
     store::tenants::RegistrationProof,
 };
 
@@ -123,7 +121,7 @@ impl IncludeBody {
     }
 }
 
-fn requests<T: Into<TargetRequest>>(bodies: Option<Vec<T>>) -> Option<Vec<TargetRequest>> {
+pub fn requests<T: Into<TargetRequest>>(bodies: Option<Vec<T>>) -> Option<Vec<TargetRequest>> {
     bodies.map(|bodies| bodies.into_iter().map(Into::into).collect())
 }
 
@@ -312,134 +310,5 @@ impl ConfigurationBody {
             default_length: self.default_length,
             is_usable_once: self.is_usable_once,
         })
-    }
-}
-
-/// For whom the system chooses the strongest method, whatever the user's default.
-#[derive(Debug, Object)]
-#[oai(rename = "SystemCredentialPreferences", rename_all = "camelCase")]
-struct SystemPreferencesView {
-    state: AdvancedStateName,
-    include_targets: Vec<PlainBody>,
-    exclude_targets: Vec<PlainBody>,
-}
-
-/// Nudging users to register an app. Rekey does not: its state is always disabled.
-#[derive(Debug, Object)]
-#[oai(rename = "AuthenticationMethodsRegistrationCampaign", rename_all = "camelCase")]
-struct CampaignView {
-    state: AdvancedStateName,
-    snooze_duration_in_days: i32,
-    include_targets: Vec<PlainBody>,
-    exclude_targets: Vec<PlainBody>,
-}
-
-/// How users are brought to register methods.
-#[derive(Debug, Object)]
-#[oai(rename = "RegistrationEnforcement", rename_all = "camelCase")]
-struct RegistrationEnforcementView {
-    authentication_methods_registration_campaign: CampaignView,
-}
-
-/// Which methods the tenant's users may register and use.
-#[derive(Debug, Object)]
-#[oai(rename = "AuthenticationMethodsPolicy", rename_all = "camelCase")]
-pub struct PolicyView {
-    id: String,
-    display_name: String,
-    description: String,
-    /// Null while nobody has changed it.
-    #[oai(nullable)]
-    last_modified_date_time: Option<String>,
-    policy_version: String,
-    /// Always `migrationComplete`: there is no older policy beside this one.
-    policy_migration_state: String,
-    registration_enforcement: RegistrationEnforcementView,
-    system_credential_preferences: SystemPreferencesView,
-    registration_proof: ProofName,
-    authentication_method_configurations: Vec<ConfigurationView>,
-}
-
-impl From<WholePolicy> for PolicyView {
-    fn from(whole: WholePolicy) -> Self {
-        let system = &whole.policy.system_credential_preferences;
-        Self {
-            id: authentication_methods::ID.into(),
-            display_name: authentication_methods::NAME.into(),
-            description: "Which authentication methods the users of the tenant may register and use.".into(),
-            last_modified_date_time: whole.modified_at.map(|at| at.to_iso()),
-            policy_version: "1.4".into(),
-            policy_migration_state: "migrationComplete".into(),
-            registration_enforcement: RegistrationEnforcementView {
-                authentication_methods_registration_campaign: CampaignView {
-                    state: AdvancedStateName::Disabled,
-                    snooze_duration_in_days: 0,
-                    include_targets: vec![],
-                    exclude_targets: vec![],
-                },
-            },
-            system_credential_preferences: SystemPreferencesView {
-                state: system.state.into(),
-                include_targets: system.include_targets.iter().map(Into::into).collect(),
-                exclude_targets: system.exclude_targets.iter().map(Into::into).collect(),
-            },
-            registration_proof: whole.registration_proof.into(),
-            authentication_method_configurations: ConfigurationId::ALL
-                .iter()
-                .map(|id| ConfigurationView::new(&whole.policy, *id))
-                .collect(),
-        }
-    }
-}
-
-/// For whom the system chooses; what is left out stays.
-#[derive(Debug, Object)]
-#[oai(rename = "SystemCredentialPreferencesUpdate", rename_all = "camelCase", deny_unknown_fields)]
-struct SystemPreferencesBody {
-    /// `default` is the same as enabled.
-    state: Option<AdvancedStateName>,
-    /// At most 500.
-    #[oai(validator(max_items = 500))]
-    include_targets: Option<Vec<PlainBody>>,
-    /// At most 500.
-    #[oai(validator(max_items = 500))]
-    exclude_targets: Option<Vec<PlainBody>>,
-}
-
-/// What to change; what is left out stays. Configurations are changed one by one.
-#[derive(Debug, Object)]
-#[oai(rename = "AuthenticationMethodsPolicyUpdate", rename_all = "camelCase", deny_unknown_fields, example)]
-pub struct PolicyBody {
-    system_credential_preferences: Option<SystemPreferencesBody>,
-    /// What opens a registration that is due, after a reset above all.
-    registration_proof: Option<ProofName>,
-}
-
-impl Example for PolicyBody {
-    fn example() -> Self {
-        Self {
-            system_credential_preferences: Some(SystemPreferencesBody {
-                state: Some(AdvancedStateName::Enabled),
-                include_targets: None,
-                exclude_targets: None,
-            }),
-            registration_proof: Some(ProofName::TemporaryAccessPass),
-        }
-    }
-}
-
-impl From<PolicyBody> for PolicyChange {
-    fn from(body: PolicyBody) -> Self {
-        let system = body.system_credential_preferences;
-        let (state, include, exclude) = match system {
-            Some(system) => (system.state, system.include_targets, system.exclude_targets),
-            None => (None, None, None),
-        };
-        Self {
-            registration_proof: body.registration_proof.map(Into::into),
-            system_preference_state: state.map(Into::into),
-            system_preference_include: requests(include),
-            system_preference_exclude: requests(exclude),
-        }
     }
 }

@@ -187,8 +187,22 @@ impl Paging {
         self.size as i64 + 1
     }
 
-    /// Cuts the extra item off, and makes the link that goes on behind the last one that is left.
-    pub fn next_link<T>(
+    /// The page of these items: cuts off what is too much for it, and links to what comes behind the last one that is
+    /// left. `what` is the context; `key` tells where an item stands in the list.
+    pub fn page<T, V: Type + ParseFromJSON + ToJSON>(
+        &self,
+        app: &App,
+        info: &RequestInfo,
+        what: &str,
+        mut items: Vec<T>,
+        key: impl Fn(&T) -> String,
+        view: impl Fn(T) -> V,
+    ) -> Page<V> {
+        let next_link = self.next_link(app, info, &mut items, key);
+        Page { context: app.context(info, what), next_link, value: items.into_iter().map(view).collect() }
+    }
+
+    fn next_link<T>(
         &self,
         app: &App,
         info: &RequestInfo,

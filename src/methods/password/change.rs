@@ -167,7 +167,7 @@ pub fn change_own(
     refuse_same(new)?;
     set(tx, &user.tenant_id, &user.user_id, &new.digest, false)?;
     users::set_sessions_valid_from(tx, &user.tenant_id, &user.user_id, tx.now())?;
-    sessions::refuse_all(tx, &user.tenant_id, &user.user_id)?;
+    sessions::refuse_all(tx, &user.tenant_id, &[&user.user_id])?;
     audit::record(tx, &actor, entry(&user))?;
     Ok(Changed::Done)
 }

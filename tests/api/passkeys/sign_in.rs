@@ -52,6 +52,7 @@ async fn wrong_answers_are_refused() {
         let refused = async |answer: &Value, what: &str| {
             let refused = verify(&app, &session, answer).await.expect_error(400, "badRequest");
             assert!(refused.text.contains(what), "{}", refused.text);
+            assert_eq!(refused.json["error"]["target"], "publicKeyCredential");
             let stands = app.get(address(&session, "").trim_end_matches('/')).await.expect(200).json;
             assert_eq!(stands["status"], "mfaRequired");
         };

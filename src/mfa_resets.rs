@@ -1,0 +1,416 @@
+//! Resets of many users, possibly of many tenants: created, previewed, confirmed, run, reported.
+//!
+//! A reset has one part per tenant and one item per user. The preview resolves the items and says what would go; the
+//! run does to every item what [`crate::reset`] does to one user, in the transaction that records the item's outcome.
+//! Both are done by [`work`], in turns: one turn is one transaction over a few hundred items of one part, so workers on
+//! any number of replicas share the work, and one that dies leaves no trace.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    access::{self, Action, Actor, Caller, Origin, Scope, Who},
+    audit::{self, Activity, Entry, Target},
+    clock::Timestamp,
+    error::{Area, Error, Result},
+    id::{MfaResetId, TenantId},
+    methods::MethodKind,
+    reset::ResetRequest,
+    store::{
+        Tx,
+        mfa_resets::{
+            self, MfaResetRow, MfaResetStatus,
+            parts::{self, Counts, PartRow, PartStatus},
+        },
+        relationships, tenants,
+    },
+};
+
+pub mod items;
+mod preview;
+
+mod run;
+pub mod targets;
+pub mod work;
+
+/// How long a preview waits for its confirmation, in hours.
+pub const CONFIRMATION_HOURS: i64 = 24;
+/// How long an upload may take, in hours.
+const UPLOAD_HOURS: i64 = 1;
+
+/// What is done to every user.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// For the users that have no reason of their own.
+    pub reason: Option<String>,
+    /// Kinds that a reset keeps, to be deleted this time.
+    pub also_delete: Vec<MethodKind>,
+    pub revoke_sign_in_sessions: bool,
+}
+
+impl Plan {
+    /// The reset of one user.
+    fn request(&self, reason: Option<&str>) -> ResetRequest {
+        ResetRequest {
+            reason: reason.map(str::to_owned).or_else(|| self.reason.clone()),
+            also_delete: self.also_delete.clone(),
+            revoke_sign_in_sessions: self.revoke_sign_in_sessions,
+            issue_temporary_access_pass: None,
+            validate_only: false,
+        }
+    }
+}
+
+/// Who created a reset: enough to act in his name later, with the powers he then has.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Creator {
+    who: Who,
+    origin: Origin,
+}
+
+/// Whoever created the reset, acting in one of its tenants.
+fn caller_of(row: &MfaResetRow, target: &TenantId) -> Result<Caller> {
+    let Creator { who, origin } = serde_json::from_str(&row.creator).map_err(Error::internal)?;
+    Ok(Caller { tenant: row.tenant_id.clone(), who, origin, once: None }.in_tenant(target))
+}
+
+/// What the preview found in one tenant.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Users who will be reset.
+    pub user_count: i64,
+    /// Methods that will be deleted.
+    pub delete_counts: BTreeMap<MethodKind, i64>,
+    /// Hardware tokens that will be deactivated.
+    pub deactivate_count: i64,
+    /// Users whom the caller may not reset, by reason.
+    pub not_permitted: Vec<NotPermitted>,
+    /// Users who are left with nothing that would let them in to register again.
+    pub locked_out_count: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NotPermitted {
+    pub code: String,
+    pub message: String,
+    pub user_count: i64,
+}
+
+/// One tenant's share of a reset, as its creator may see it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Part {
+    pub tenant_id: TenantId,
+    pub display_name: Option<String>,
+    pub summary: Summary,
+    pub counts: CountsView,
+}
+
+/// How many users have come how far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountsView {
+    pub queued: i64,
+    pub pending: i64,
+    pub done: i64,
+    pub nothing_to_do: i64,
+    pub not_found: i64,
+    pub not_permitted: i64,
+    pub failed: i64,
+    pub cancelled: i64,
+}
+
+impl CountsView {
+    pub fn total(&self) -> i64 {
+        self.queued + self.pending + self.settled()
+    }
+
+    /// Users about whom nothing will change any more.
+    pub fn settled(&self) -> i64 {
+        self.done + self.nothing_to_do + self.not_found + self.not_permitted + self.failed + self.cancelled
+    }
+}
+
+impl From<Counts> for CountsView {
+    fn from(counts: Counts) -> Self {
+        let Counts { queued, pending, done, nothing_to_do, not_found, not_permitted, failed, cancelled } = counts;
+        Self { queued, pending, done, nothing_to_do, not_found, not_permitted, failed, cancelled }
+    }
+}
+
+impl std::iter::Sum for CountsView {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, next| Self {
+            queued: sum.queued + next.queued,
+            pending: sum.pending + next.pending,
+            done: sum.done + next.done,
+            nothing_to_do: sum.nothing_to_do + next.nothing_to_do,
+            not_found: sum.not_found + next.not_found,
+            not_permitted: sum.not_permitted + next.not_permitted,
+            failed: sum.failed + next.failed,
+            cancelled: sum.cancelled + next.cancelled,
+        })
+    }
+}
+
+/// A reset of many users, as whoever may see it sees it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MfaReset {
+    pub tenant_id: TenantId,
+    pub id: MfaResetId,
+    pub status: MfaResetStatus,
+    pub version: i64,
+    pub plan: Plan,
+    pub created_by_id: String,
+    pub created_by_display_name: String,
+    pub confirmed_by_id: Option<String>,
+    pub confirmed_by_display_name: Option<String>,
+    pub duplicate_count: i64,
+    pub created_at: Timestamp,
+    pub confirmed_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+    pub expires_at: Timestamp,
+    /// The creator cannot confirm it.
+    pub needs_approval: bool,
+    pub parts: Vec<Part>,
+}
+
+impl MfaReset {
+    pub fn counts(&self) -> CountsView {
+        self.parts.iter().map(|part| part.counts).sum()
+    }
+
+    /// Whether nothing will change any more, unless somebody asks for it.
+    pub fn is_over(&self) -> bool {
+        is_over(self.status)
+    }
+}
+
+fn is_over(status: MfaResetStatus) -> bool {
+    use MfaResetStatus::*;
+    match status {
+        Receiving | Previewing | AwaitingConfirmation | Running | Cancelling => false,
+        Succeeded | PartiallySucceeded | Failed | Cancelled | Expired => true,
+    }
+}
+
+/// Which resets of the tenant a caller sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sight {
+    All,
+    /// Only those he created.
+    Own,
+}
+
+/// Whoever may reset users of the tenant may see and handle every reset of many users; whoever has been given roles in
+/// some customer's tenant, the own ones. What may be done to each user is decided user by user.
+fn authorize(tx: &mut Tx<'_>, caller: &Caller) -> Result<(Actor, Sight)> {
+    if let Who::Partner { .. } = &caller.who {
+        let message = "A reset of many users is made with a token of the partner's own tenant.";
+        return Err(Error::Denied { area: Area::Methods, inner: "ownTenantOnly", message: message.into() });
+    }
+    let actor = access::identify(tx, caller)?;
+    let Err(denied) = access::allow(tx, &actor, Action::ResetMfa, None) else { return Ok((actor, Sight::All)) };
+    let has_roles_scope = match &caller.who {
+        Who::User { scope, .. } => *scope == Scope::Roles,
+        Who::Application { .. } | Who::Operator | Who::Partner { .. } => true,
+    };
+    if has_roles_scope && relationships::has_assignment(tx, &caller.tenant, caller.id())? {
+        return Ok((actor, Sight::Own));
+    }
+    Err(denied)
+}
+
+/// The reset with this id, if the caller may see it.
+fn find_row(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<(Actor, MfaResetRow)> {
+    let (actor, sight) = authorize(tx, caller)?;
+    let row = MfaResetId::parse(id).map(|id| mfa_resets::find(tx, &caller.tenant, &id)).transpose()?.flatten();
+    let row = row.filter(|row| {
+        row.status != MfaResetStatus::Receiving && (sight == Sight::All || row.creator_id == caller.id())
+    });
+    Ok((actor, row.ok_or_else(|| Error::method_not_found(id))?))
+}
+
+pub fn find(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<MfaReset> {
+    let (_, row) = find_row(tx, caller, id)?;
+    view(tx, row)
+}
+
+/// A page of the tenant's resets that the caller may see, the newest first.
+pub fn list(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    after: Option<&(Timestamp, MfaResetId)>,
+    limit: i64,
+) -> Result<Vec<MfaReset>> {
+    let (_, sight) = authorize(tx, caller)?;
+    let creator = (sight == Sight::Own).then(|| caller.id());
+    mfa_resets::list(tx, &caller.tenant, creator, after, limit)?.into_iter().map(|row| view(tx, row)).collect()
+}
+
+fn view(tx: &mut Tx<'_>, row: MfaResetRow) -> Result<MfaReset> {
+    let parts = parts::of_reset(tx, &row.tenant_id, &row.mfa_reset_id)?;
+    let needs_approval = needs_approval(tx, &row, &parts)?;
+    let parts = parts.into_iter().map(|part| {
+        Ok(Part {
+            summary: serde_json::from_str(&part.summary).map_err(Error::internal)?,
+            tenant_id: part.target_tenant_id,
+            display_name: part.display_name,
+            counts: part.counts.into(),
+        })
+    });
+    Ok(MfaReset {
+        parts: parts.collect::<Result<_>>()?,
+        status: status_at(&row, tx.now()),
+        plan: serde_json::from_str(&row.request).map_err(Error::internal)?,
+        needs_approval,
+        tenant_id: row.tenant_id,
+        id: row.mfa_reset_id,
+        version: row.version,
+        created_by_id: row.creator_id,
+        created_by_display_name: row.creator_display_name,
+        confirmed_by_id: row.confirmed_by_id,
+        confirmed_by_display_name: row.confirmed_by_display_name,
+        duplicate_count: row.duplicate_count,
+        created_at: row.created_at,
+        confirmed_at: row.confirmed_at,
+        finished_at: row.finished_at,
+        expires_at: row.expires_at,
+    })
+}
+
+/// A preview that nobody confirmed in time has ended, whether or not the clean-up has come to it.
+fn status_at(row: &MfaResetRow, now: Timestamp) -> MfaResetStatus {
+    match row.status {
+        MfaResetStatus::AwaitingConfirmation if row.expires_at <= now => MfaResetStatus::Expired,
+        status => status,
+    }
+}
+
+/// Whether a policy asks for a second person: that of the creator's tenant about all users, or that of a customer about
+/// its own.
+fn needs_approval(tx: &mut Tx<'_>, row: &MfaResetRow, parts: &[PartRow]) -> Result<bool> {
+    if row.status != MfaResetStatus::AwaitingConfirmation {
+        return Ok(false);
+    }
+    let all = parts.iter().map(|part| part.counts.pending).sum::<i64>();
+    let mut asked = vec![(&row.tenant_id, all)];
+    asked.extend(parts.iter().map(|part| (&part.target_tenant_id, part.counts.pending)));
+    for (tenant, users) in asked.into_iter().filter(|(_, users)| *users > 0) {
+        let threshold = tenants::find(tx, tenant)?.and_then(|tenant| tenant.mfa_reset_approval_threshold);
+        if threshold.is_some_and(|threshold| users >= threshold) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Lets a previewed reset run. `etag_version` is the version of the preview that was seen.
+pub fn confirm(tx: &mut Tx<'_>, caller: &Caller, id: &str, etag_version: Option<i64>) -> Result<MfaReset> {
+    let (actor, mut row) = find_row(tx, caller, id)?;
+    check_status(&row, tx.now(), &[MfaResetStatus::AwaitingConfirmation], "confirmed")?;
+    if etag_version != Some(row.version) {
+        return Err(Error::PreconditionFailed);
+    }
+    let parts = parts::of_reset(tx, &row.tenant_id, &row.mfa_reset_id)?;
+    if row.creator_id == caller.id() && needs_approval(tx, &row, &parts)? {
+        let message = "So many users are reset only when a second person confirms: ask somebody else who may reset users to confirm it.";
+        return Err(Error::Denied { area: Area::Methods, inner: "approvalRequired", message: message.into() });
+    }
+    (row.status, row.version, row.confirmed_at) = (MfaResetStatus::Running, row.version + 1, Some(tx.now()));
+    (row.confirmed_by_id, row.confirmed_by_display_name) =
+        (Some(caller.id().to_owned()), Some(actor.display_name.clone()));
+    mfa_resets::update(tx, &row)?;
+    parts::set_status(tx, &row.tenant_id, &row.mfa_reset_id, &[PartStatus::Waiting], PartStatus::Running)?;
+    record(tx, &actor, &row, Activity::CONFIRM_MFA_RESET, &parts)?;
+    view(tx, row)
+}
+
+/// Stops a reset at the next user. What was done stays done.
+pub fn cancel(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<MfaReset> {
+    use MfaResetStatus::*;
+    let (actor, mut row) = find_row(tx, caller, id)?;
+    if matches!(row.status, Cancelling | Cancelled) {
+        return view(tx, row);
+    }
+    check_status(&row, tx.now(), &[Previewing, AwaitingConfirmation, Running], "cancelled")?;
+    (row.status, row.version) = (Cancelling, row.version + 1);
+    mfa_resets::update(tx, &row)?;
+    let open = [PartStatus::Waiting, PartStatus::Previewing, PartStatus::Running];
+    parts::set_status(tx, &row.tenant_id, &row.mfa_reset_id, &open, PartStatus::Running)?;
+    let parts = parts::of_reset(tx, &row.tenant_id, &row.mfa_reset_id)?;
+    record(tx, &actor, &row, Activity::CANCEL_MFA_RESET, &parts)?;
+    view(tx, row)
+}
+
+/// Runs a finished reset again for the users with whom it failed, and only for them.
+pub fn retry(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<MfaReset> {
+    use MfaResetStatus::*;
+    let (actor, mut row) = find_row(tx, caller, id)?;
+    check_status(&row, tx.now(), &[PartiallySucceeded, Failed], "retried")?;
+    let mut parts = parts::of_reset(tx, &row.tenant_id, &row.mfa_reset_id)?;
+    if parts.iter().all(|part| part.counts.failed == 0) {
+        return Err(Error::conflict("There is nothing to retry: with no user did it fail."));
+    }
+    for part in parts.iter_mut().filter(|part| part.counts.failed > 0) {
+        items::requeue(tx, part)?;
+        (part.status, part.due_at) = (PartStatus::Running, tx.now());
+        parts::update(tx, part)?;
+    }
+    (row.status, row.version, row.finished_at) = (Running, row.version + 1, None);
+    mfa_resets::update(tx, &row)?;
+    record(tx, &actor, &row, Activity::RETRY_MFA_RESET, &parts)?;
+    view(tx, row)
+}
+
+fn check_status(row: &MfaResetRow, now: Timestamp, fit: &[MfaResetStatus], verb: &str) -> Result<()> {
+    let status = status_at(row, now);
+    if fit.contains(&status) {
+        return Ok(());
+    }
+    let fit: Vec<_> = fit.iter().map(|status| status.as_str()).collect();
+    Err(Error::conflict(format!("This reset is {status}; only one that is {} can be {verb}.", fit.join(" or "))))
+}
+
+/// Records what happens to the reset as a whole, in the log of its creator's tenant. It names every tenant concerned.
+fn record(tx: &mut Tx<'_>, actor: &Actor, row: &MfaResetRow, activity: Activity, parts: &[PartRow]) -> Result<()> {
+    let counts: CountsView = parts.iter().map(|part| CountsView::from(part.counts)).sum();
+    let mut entry = Entry::success(activity, Target::object("MfaReset", &row.mfa_reset_id, "Reset of many users"))
+        .because(format!("{} users of {} tenants; {}", counts.total(), parts.len(), row.status))
+        .detail("mfaResetId", row.mfa_reset_id.as_str())
+        .detail("status", row.status.as_str());
+    if let Some(reason) = serde_json::from_str::<Plan>(&row.request).map_err(Error::internal)?.reason {
+        entry = entry.detail("reason", reason);
+    }
+    for part in parts {
+        let CountsView { done, nothing_to_do, .. } = part.counts.into();
+        entry = entry
+            .detail("customerTenantId", part.target_tenant_id.as_str())
+            .detail("customerUsersReset", (done + nothing_to_do).to_string());
+    }
+    audit::record(tx, actor, entry).map(drop)
+}
+
+/// Ends uploads that were never completed and previews that nobody confirmed. Returns how many.
+pub fn expire(tx: &mut Tx<'_>) -> Result<usize> {
+    /// Each may have many items.
+    const AT_ONCE: i64 = 10;
+    let expired = mfa_resets::expired(tx, AT_ONCE)?;
+    for row in &expired {
+        match row.status {
+            MfaResetStatus::Receiving => mfa_resets::delete(tx, &row.tenant_id, &row.mfa_reset_id)?,
+            _ => {
+                let ended = MfaResetRow {
+                    status: MfaResetStatus::Expired,
+                    version: row.version + 1,
+                    finished_at: Some(tx.now()),
+                    ..row.clone()
+                };
+                mfa_resets::update(tx, &ended)?;
+            }
+        }
+    }
+    Ok(expired.len())
+}

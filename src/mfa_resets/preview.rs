@@ -1,0 +1,249 @@
+//! The preview: finds the users, asks whether the creator may reset them, and says what would go. Changes nothing but
+//! the reset's own items.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    CONFIRMATION_HOURS, NotPermitted, Plan, Summary,
+    items::{Planned, Problem, count_of, settle},
+};
+use crate::{
+    access::{self, Action, Caller},
+    error::{Error, Result},
+    id::{TenantId, UserId},
+    methods::MethodKind,
+    reset::{self, ResetReport},
+    store::{
+        Tx,
+        mfa_resets::{
+            self, MfaResetRow, MfaResetStatus,
+            items::{self, ItemRow, ItemStatus},
+            parts::{self, PartRow, PartStatus},
+        },
+        tenants::{self, RegistrationProof, Tenant},
+        users::{self, Presence, User, UserFilter},
+    },
+};
+
+/// Users of one turn.
+const AT_ONCE: i64 = 500;
+/// Items of one turn that need no look-up.
+const REFUSED_AT_ONCE: i64 = 5_000;
+
+/// One turn on one part. The last one of the last part ends the preview.
+pub(super) fn turn(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow) -> Result<()> {
+    let caller = super::caller_of(row, &part.target_tenant_id)?;
+    let outcome = access::identify(tx, &caller)
+        .and_then(|actor| access::allow(tx, &actor, Action::ResetMfa, None).map(|()| actor));
+    match outcome {
+        Ok(_) if part.selections != "[]" => select(tx, row, part, &caller)?,
+        Ok(_) => {
+            let (tenant, id, target) = (&part.tenant_id, &part.mfa_reset_id, &part.target_tenant_id);
+            let queued = items::of_part(tx, tenant, id, target, ItemStatus::Queued, AT_ONCE)?;
+            look_at(tx, row, part, &caller, queued, None)?;
+        }
+        Err(error) => match Problem::not_permitted(&error) {
+            Some(problem) => refuse(tx, part, &problem)?,
+            None => return Err(error),
+        },
+    }
+    if part.counts.queued == 0 && part.selections == "[]" {
+        part.status = PartStatus::Waiting;
+    }
+    parts::update(tx, part)?;
+    end_if_last(tx, row)
+}
+
+/// The whole tenant is closed to the creator; nothing in it is looked up.
+fn refuse(tx: &mut Tx<'_>, part: &mut PartRow, problem: &Problem) -> Result<()> {
+    let mut summary: Summary = serde_json::from_str(&part.summary).map_err(Error::internal)?;
+    part.selections = "[]".into();
+    let refused = settle(tx, part, ItemStatus::Queued, ItemStatus::NotPermitted, Some(problem), REFUSED_AT_ONCE)?;
+    count_refusal(&mut summary, problem, refused);
+    part.summary = serde_json::to_string(&summary).map_err(Error::internal)?;
+    Ok(())
+}
+
+/// Finds the next users of the part's first filter, and looks at them.
+fn select(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow, caller: &Caller) -> Result<()> {
+    let mut filters: Vec<Option<UserFilter>> = serde_json::from_str(&part.selections).map_err(Error::internal)?;
+    let after = part.selected_until.clone().map(UserId::new);
+    let target = part.target_tenant_id.clone();
+    let found = match filters.first() {
+        Some(Some(filter)) => users::list_matching(tx, &target, filter, after.as_ref(), AT_ONCE)?,
+        _ => users::list(tx, &target, Presence::Present, after.as_ref(), AT_ONCE)?,
+    };
+    if (found.len() as i64) < AT_ONCE {
+        filters.remove(0);
+        part.selected_until = None;
+    } else {
+        part.selected_until = found.last().map(|user| user.user_id.to_string());
+    }
+    part.selections = serde_json::to_string(&filters).map_err(Error::internal)?;
+    let first = items::last_number(tx, &part.tenant_id, &part.mfa_reset_id)? + 1;
+    let rows = (first..).zip(&found).map(|(item_number, user)| ItemRow {
+        tenant_id: part.tenant_id.clone(),
+        mfa_reset_id: part.mfa_reset_id.clone(),
+        item_number,
+        target_tenant_id: target.clone(),
+        named: None,
+        reason: None,
+        user_id: Some(user.user_id.clone()),
+        user_principal_name: None,
+        status: ItemStatus::Queued,
+        planned: None,
+        problem: None,
+        report: None,
+        finished_at: None,
+    });
+    let rows: Vec<_> = rows.collect();
+    part.counts.queued += rows.len() as i64;
+    look_at(tx, row, part, caller, rows, Some(found))
+}
+
+/// Settles queued items: not found, named twice, not permitted, or pending with what would go.
+fn look_at(
+    tx: &mut Tx<'_>,
+    row: &MfaResetRow,
+    part: &mut PartRow,
+    caller: &Caller,
+    queued: Vec<ItemRow>,
+    found: Option<Vec<User>>,
+) -> Result<()> {
+    let target = part.target_tenant_id.clone();
+    let is_selection = found.is_some();
+    let found = match found {
+        Some(found) => found,
+        None => find_users(tx, &target, &queued)?,
+    };
+    let ids: Vec<_> = found.iter().map(|user| &user.user_id).collect();
+    let mut seen = items::known_users(tx, &part.tenant_id, &part.mfa_reset_id, &target, &ids)?;
+    let keys = |user: &User| [user.user_id.to_string(), users::name_key(&user.user_principal_name)];
+    let by_key: BTreeMap<_, _> = found.iter().flat_map(|user| keys(user).map(|key| (key, user))).collect();
+
+    // Who is whose item.
+    let (mut settled, mut repeated, mut candidates) = (vec![], vec![], vec![]);
+    for mut item in queued {
+        *count_of(&mut part.counts, ItemStatus::Queued) -= 1;
+        let key = item.user_id.as_ref().map(|id| id.to_string()).or_else(|| item.named.as_deref().map(key_of));
+        match key.and_then(|key| by_key.get(&key).copied()) {
+            Some(user) if !seen.insert(user.user_id.clone()) => repeated.push(item.item_number),
+            Some(user) => candidates.push((item, user.clone())),
+            None => {
+                item.status = ItemStatus::NotFound;
+                let problem = Problem::new("notFound", "There is no such user in this tenant.");
+                (item.problem, item.finished_at) = (Some(problem.to_json()?), Some(tx.now()));
+                settled.push(item);
+            }
+        }
+    }
+
+    // What would become of them.
+    let actor = access::identify(tx, caller)?;
+    let (mut candidates, people): (Vec<_>, Vec<_>) = candidates.into_iter().unzip();
+    let decisions = access::allow_each(tx, &actor, Action::ResetMfa, &people)?;
+    let plan: Plan = serde_json::from_str(&row.request).map_err(Error::internal)?;
+    let reports = reset::plan(tx, &target, &people, &plan.request(None))?;
+    let proof = tenants::find(tx, &target)?;
+    let mut summary: Summary = serde_json::from_str(&part.summary).map_err(Error::internal)?;
+    for (((item, user), decision), report) in candidates.iter_mut().zip(&people).zip(decisions).zip(&reports) {
+        item.user_id = Some(user.user_id.clone());
+        item.user_principal_name = Some(user.user_principal_name.clone());
+        if let Err(error) = decision {
+            let problem = Problem::not_permitted(&error).ok_or(error)?;
+            count_refusal(&mut summary, &problem, 1);
+            item.status = ItemStatus::NotPermitted;
+            (item.problem, item.finished_at) = (Some(problem.to_json()?), Some(tx.now()));
+            continue;
+        }
+        item.status = ItemStatus::Pending;
+        item.planned = Some(serde_json::to_string(&Planned::from(report)).map_err(Error::internal)?);
+        count_plan(&mut summary, report, proof.as_ref());
+    }
+    settled.append(&mut candidates);
+    for item in &settled {
+        *count_of(&mut part.counts, item.status) += 1;
+    }
+    if is_selection {
+        items::insert(tx, &settled)?
+    } else {
+        items::replace(tx, &settled)?
+    }
+    if !repeated.is_empty() {
+        mfa_resets::add_duplicates(tx, &part.tenant_id, &part.mfa_reset_id, repeated.len() as i64)?;
+        items::delete(tx, &part.tenant_id, &part.mfa_reset_id, repeated)?;
+    }
+    part.summary = serde_json::to_string(&summary).map_err(Error::internal)?;
+    Ok(())
+}
+
+/// How a named user is looked up: an id in its own spelling, a userPrincipalName in any case.
+fn key_of(named: &str) -> String {
+    match UserId::parse(named.trim()) {
+        Some(id) => id.into_string(),
+        None => users::name_key(named.trim()),
+    }
+}
+
+fn find_users(tx: &mut Tx<'_>, tenant: &TenantId, queued: &[ItemRow]) -> Result<Vec<User>> {
+    let (mut ids, mut names) = (BTreeSet::new(), BTreeSet::new());
+    for named in queued.iter().filter_map(|item| item.named.as_deref()) {
+        match UserId::parse(named.trim()) {
+            Some(id) => drop(ids.insert(id)),
+            None => drop(names.insert(users::name_key(named.trim()))),
+        }
+    }
+    let mut found = users::find_by_ids(tx, tenant, &ids.iter().collect::<Vec<_>>())?;
+    found.extend(users::find_by_names(tx, tenant, &names.into_iter().collect::<Vec<_>>())?);
+    Ok(found)
+}
+
+fn count_refusal(summary: &mut Summary, problem: &Problem, users: i64) {
+    match summary.not_permitted.iter_mut().find(|known| known.code == problem.code && known.message == problem.message)
+    {
+        Some(known) => known.user_count += users,
+        None => summary.not_permitted.push(NotPermitted {
+            code: problem.code.clone(),
+            message: problem.message.clone(),
+            user_count: users,
+        }),
+    }
+}
+
+fn count_plan(summary: &mut Summary, report: &ResetReport, tenant: Option<&Tenant>) {
+    summary.user_count += 1;
+    for method in &report.deleted {
+        *summary.delete_counts.entry(method.kind).or_default() += 1;
+    }
+    summary.deactivate_count += report.deactivated.len() as i64;
+    let proof = tenant.map_or(RegistrationProof::FirstFactor, |tenant| tenant.registration_proof);
+    let opens = |kind: MethodKind| match kind {
+        MethodKind::Fido2 | MethodKind::TemporaryAccessPass => true,
+        MethodKind::Password => proof == RegistrationProof::FirstFactor,
+        MethodKind::Phone
+        | MethodKind::Email
+        | MethodKind::MicrosoftAuthenticator
+        | MethodKind::SoftwareOath
+        | MethodKind::HardwareOath => false,
+    };
+    if !report.kept.iter().any(|method| opens(method.kind)) {
+        summary.locked_out_count += 1;
+    }
+}
+
+/// The preview is complete when no part is worked on any more.
+fn end_if_last(tx: &mut Tx<'_>, row: &MfaResetRow) -> Result<()> {
+    if parts::count(tx, &row.tenant_id, &row.mfa_reset_id, PartStatus::Previewing)? > 0 {
+        return Ok(());
+    }
+    let previewed = MfaResetRow {
+        status: MfaResetStatus::AwaitingConfirmation,
+        version: row.version + 1,
+        expires_at: tx.now().plus_minutes(CONFIRMATION_HOURS * 60),
+        // Counted in this transaction, perhaps.
+        duplicate_count: mfa_resets::find(tx, &row.tenant_id, &row.mfa_reset_id)?
+            .map_or(row.duplicate_count, |now| now.duplicate_count),
+        ..row.clone()
+    };
+    mfa_resets::update(tx, &previewed)
+}

@@ -1,0 +1,177 @@
+//! The run: resets the users of one part, some hundred in one transaction with the outcomes of their items. Whatever
+//! stops the process, a user was reset and his item says so, or neither happened.
+
+use std::collections::BTreeMap;
+
+use super::{
+    CountsView, Plan, caller_of, is_over,
+    items::{Problem, count_of, settle},
+    record,
+};
+use crate::{
+    access::{self, Action, Actor},
+    audit::{self, Activity},
+    error::{Error, Result},
+    id::{MfaResetId, TenantId, UserId},
+    reset::{self, ResetReport},
+    store::{
+        Tx,
+        mfa_resets::{
+            self, MfaResetRow, MfaResetStatus,
+            items::{self, ItemRow, ItemStatus},
+            parts::{self, PartRow, PartStatus},
+        },
+        users::{self, User},
+    },
+};
+
+/// Items of one turn that need no look-up.
+const SETTLED_AT_ONCE: i64 = 5_000;
+
+/// What one turn came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// So many users were worked on.
+    Worked(i64),
+    /// No item of the part waits any more.
+    Emptied,
+}
+
+/// One turn on one part: at most `most` users.
+pub(super) fn turn(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow, most: i64) -> Result<Turn> {
+    let settled = match row.status {
+        MfaResetStatus::Cancelling => cancel(tx, part)?,
+        _ => reset_some(tx, row, part, most)?,
+    };
+    if settled == 0 {
+        return Ok(Turn::Emptied);
+    }
+    parts::update(tx, part)?;
+    Ok(Turn::Worked(settled))
+}
+
+/// What was not begun never is.
+fn cancel(tx: &mut Tx<'_>, part: &mut PartRow) -> Result<i64> {
+    let problem = Problem::new("cancelled", "The reset was cancelled before it came to this user.");
+    let queued = settle(tx, part, ItemStatus::Queued, ItemStatus::Cancelled, Some(&problem), SETTLED_AT_ONCE)?;
+    let left = SETTLED_AT_ONCE - queued;
+    Ok(queued + settle(tx, part, ItemStatus::Pending, ItemStatus::Cancelled, Some(&problem), left)?)
+}
+
+fn reset_some(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow, most: i64) -> Result<i64> {
+    let caller = caller_of(row, &part.target_tenant_id)?;
+    let actor = access::identify(tx, &caller)
+        .and_then(|actor| access::allow(tx, &actor, Action::ResetMfa, None).map(|()| actor));
+    let actor = match actor {
+        Ok(actor) => actor,
+        // The relationship ended, or the creator lost the right: that is so for everybody who is left.
+        Err(error) => {
+            let problem = Problem::not_permitted(&error).ok_or(error)?;
+            let limit = SETTLED_AT_ONCE;
+            return settle(tx, part, ItemStatus::Pending, ItemStatus::NotPermitted, Some(&problem), limit);
+        }
+    };
+    let (tenant, id, target) = (&part.tenant_id, &part.mfa_reset_id, &part.target_tenant_id);
+    let mut items = items::of_part(tx, tenant, id, target, ItemStatus::Pending, most)?;
+    reset_users(tx, row, &actor, &mut items)?;
+    items::replace(tx, &items)?;
+    for item in &items {
+        *count_of(&mut part.counts, ItemStatus::Pending) -= 1;
+        *count_of(&mut part.counts, item.status) += 1;
+    }
+    Ok(items.len() as i64)
+}
+
+/// Resets the users of the items as far as they are there and the actor may, and writes the outcomes into the items.
+fn reset_users(tx: &mut Tx<'_>, row: &MfaResetRow, actor: &Actor, items: &mut [ItemRow]) -> Result<()> {
+    let ids: Vec<_> = items.iter().filter_map(|item| item.user_id.as_ref()).collect();
+    let people = users::find_by_ids(tx, &actor.tenant, &ids)?;
+    let decisions = access::allow_each(tx, actor, Action::ResetMfa, &people)?;
+    let plan: Plan = serde_json::from_str(&row.request).map_err(Error::internal)?;
+    let reports = reset::plan(tx, &actor.tenant, &people, &plan.request(None))?;
+    let outcomes = people.iter().zip(decisions.into_iter().zip(reports));
+    let mut outcomes: BTreeMap<&UserId, (&User, (Result<()>, ResetReport))> =
+        outcomes.map(|(user, outcome)| (&user.user_id, (user, outcome))).collect();
+
+    // Users with the same reason are reset by the same statements.
+    let mut by_reason: BTreeMap<Option<String>, Vec<(&mut ItemRow, &User, ResetReport)>> = BTreeMap::new();
+    for item in items {
+        item.finished_at = Some(tx.now());
+        let outcome = item.user_id.as_ref().and_then(|id| outcomes.remove(id));
+        let (status, problem) = match outcome {
+            Some((user, (Ok(()), report))) => {
+                by_reason.entry(item.reason.clone()).or_default().push((item, user, report));
+                continue;
+            }
+            Some((_, (Err(error), _))) => (ItemStatus::NotPermitted, Problem::not_permitted(&error).ok_or(error)?),
+            None => (ItemStatus::NotFound, Problem::new("notFound", "The user was deleted after the preview.")),
+        };
+        (item.status, item.problem) = (status, Some(problem.to_json()?));
+    }
+    for (reason, group) in by_reason {
+        let request = plan.request(reason.as_deref());
+        let users: Vec<_> = group.iter().map(|(_, user, _)| *user).collect();
+        reset::carry_out(tx, actor, &users, &request)?;
+        let entries = group.iter().map(|(_, user, report)| {
+            let entry = reset::entry(user, &request, report)?;
+            Ok(entry.detail("mfaResetId", row.mfa_reset_id.as_str()))
+        });
+        let entries = entries.collect::<Result<Vec<_>>>()?;
+        let events = audit::record_all(tx, actor, entries)?;
+        for ((item, _, mut report), event) in group.into_iter().zip(events) {
+            report.audit_event_id = Some(event);
+            item.status = match report.deleted.is_empty() && report.deactivated.is_empty() {
+                true => ItemStatus::NothingToDo,
+                false => ItemStatus::Done,
+            };
+            item.report = Some(serde_json::to_string(&report).map_err(Error::internal)?);
+            item.problem = None;
+        }
+    }
+    Ok(())
+}
+
+/// Gives up on the one user whom a turn of one could not reset, so that the others go on.
+pub(super) fn give_up(tx: &mut Tx<'_>, part: &mut PartRow, error: &Error) -> Result<()> {
+    settle(tx, part, ItemStatus::Pending, ItemStatus::Failed, Some(&Problem::fault(error)), 1)?;
+    parts::update(tx, part)
+}
+
+/// Ends a part that has nothing left to do, and with the last part the whole reset, on behalf of its creator's tenant.
+pub(super) fn finish(tx: &mut Tx<'_>, tenant: &TenantId, id: &MfaResetId, target: &TenantId) -> Result<()> {
+    let (Some(mut row), Some(mut part)) = (mfa_resets::find(tx, tenant, id)?, parts::find(tx, tenant, id, target)?)
+    else {
+        return Ok(());
+    };
+    let is_empty = part.counts.pending == 0 && (part.counts.queued == 0 || row.status != MfaResetStatus::Cancelling);
+    if part.status != PartStatus::Running || !is_empty {
+        return Ok(());
+    }
+    part.status = PartStatus::Finished;
+    parts::update(tx, &part)?;
+    if parts::count(tx, tenant, id, PartStatus::Running)? > 0 || is_over(row.status) {
+        return Ok(());
+    }
+    let parts = parts::of_reset(tx, tenant, id)?;
+    let counts: CountsView = parts.iter().map(|part| CountsView::from(part.counts)).sum();
+    let reset = counts.done + counts.nothing_to_do;
+    row.status = match row.status {
+        MfaResetStatus::Cancelling => MfaResetStatus::Cancelled,
+        _ if reset == counts.total() => MfaResetStatus::Succeeded,
+        _ if reset > 0 => MfaResetStatus::PartiallySucceeded,
+        _ => MfaResetStatus::Failed,
+    };
+    (row.version, row.finished_at) = (row.version + 1, Some(tx.now()));
+    mfa_resets::update(tx, &row)?;
+    let actor = actor_of_record(tx, &row)?;
+    record(tx, &actor, &row, Activity::FINISH_MFA_RESET, &parts)
+}
+
+/// Whoever created the reset, for the record: also when he may do nothing any more.
+fn actor_of_record(tx: &mut Tx<'_>, row: &MfaResetRow) -> Result<Actor> {
+    let caller = caller_of(row, &row.tenant_id)?;
+    match access::identify(tx, &caller) {
+        Err(Error::Unauthenticated { .. }) => Ok(access::named(&caller, &row.creator_display_name)),
+        other => other,
+    }
+}

@@ -342,7 +342,7 @@ fn check_powers(actor: &Actor, rule: &Rule) -> Result<()> {
         Powers::Partner(_) if rule.own_tenant_only => {
             let message =
                 "A partner who acts in a customer's tenant cannot do this there; use a token of the own tenant.";
-            return denied("notForPartners", message.into());
+            return denied("ownTenantOnly", message.into());
         }
         Powers::Application { permissions, .. } => {
             if rule.permissions.iter().any(|name| permissions.iter().any(|held| held == name)) {

@@ -6,6 +6,7 @@ mod passwords;
 
 use std::sync::Arc;
 
+use secrecy::ExposeSecret;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::Semaphore;
 
@@ -22,6 +23,7 @@ use crate::{
     tokens::{
         Claims, Issuer, VerifiedTokens,
         client_credentials::{self, Granted, Refusal, Refused, TokenRequest},
+        exchange::{self, ExchangeRequest},
     },
 };
 
@@ -108,6 +110,17 @@ impl App {
             }
             (Err(refused), _) => Ok(Err(refused.refusal)),
         }
+    }
+
+    /// Answers a request of a partner's user for a token in a customer's tenant.
+    pub async fn exchange_token(&self, request: ExchangeRequest) -> Result<Result<Granted, Refusal>> {
+        let own = match self.verify_token(request.subject_token.expose_secret().to_owned()).await {
+            Ok(own) => own,
+            Err(Error::Unauthenticated { .. }) => return Ok(Err(Refusal::InvalidSubject)),
+            Err(error) => return Err(error),
+        };
+        let issuer = self.issuer.clone();
+        self.store.read(move |tx| exchange::exchange(tx, &issuer, &request.tenant, &own)).await
     }
 
     /// Opens a sign-in session. The password is compared outside of the transaction: it takes tens of milliseconds on

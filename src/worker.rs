@@ -1,7 +1,7 @@
 //! Clean-up that no request waits for: answers of idempotency keys after 24 hours, registrations that nobody finished,
-//! failures that are long ago, the sign-in log after 30 days.
+//! failures that are long ago, the sign-in log after 30 days; and the end of relationships, which is written down.
 //!
-//! Nobody waits for expired rows to go, so it does not matter when, how often, or on how many replicas this runs.
+//! Nobody waits for any of it, so it does not matter when, how often, or on how many replicas this runs.
 
 use std::time::Duration;
 
@@ -9,8 +9,11 @@ use crate::{
     error::Result,
     id::TenantId,
     messages::limits,
+    partners::sweep,
     sign_in::log,
-    store::{Store, challenges, guesses, idempotency, messages, methods, operations, sessions},
+    store::{
+        Store, challenges, guesses, idempotency, messages, methods, operations, relationships::requests, sessions,
+    },
     throttle,
 };
 
@@ -34,6 +37,7 @@ pub struct Removed {
     pub sign_ins: usize,
     pub messages: usize,
     pub send_counts: usize,
+    pub relationship_operations: usize,
 }
 
 /// One round.
@@ -52,8 +56,10 @@ pub async fn run_once(store: &Store) -> Result<Removed> {
             sign_ins: log::purge(tx)?,
             messages: messages::purge_expired(tx)?,
             send_counts: limits::purge(tx)?,
+            relationship_operations: requests::purge_operations(tx, tx.now().plus_minutes(-OPERATION_MINUTES))?,
         })
     };
+    sweep::run_once(store).await?;
     store.write(&nobody, clean).await
 }
 

@@ -58,7 +58,7 @@ pub fn actors_in(tx: &mut Tx<'_>, caller: &Caller, tenants: &[TenantId]) -> Resu
     let at_home = identify(tx, caller)?;
     if let Powers::Partner(_) = at_home.powers {
         let message = "This asks about many tenants; call it with a token of the partner's own tenant.";
-        return Err(Error::Denied { area: Area::Methods, inner: "notForPartners", message: message.into() });
+        return Err(Error::Denied { area: Area::Methods, inner: "ownTenantOnly", message: message.into() });
     }
     check_scope(&at_home)?;
     let Some(principal) = at_home.id() else {

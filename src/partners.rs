@@ -14,6 +14,8 @@ pub mod requests;
 mod span;
 pub mod sweep;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     access::{self, Action, Actor, Caller},
     audit::{self, Entry, Target},
@@ -22,7 +24,7 @@ use crate::{
     roles::Role,
     store::{
         Tx,
-        relationships::{self, Relationship, RelationshipFilter, StoredStatus},
+        relationships::{self, Relationship, RelationshipFilter, Status, StoredStatus, customers as customer_rows},
         tenants,
     },
 };
@@ -67,6 +69,33 @@ fn parties(tx: &mut Tx<'_>, relationship: &Relationship) -> Result<Vec<tenants::
     Ok(found)
 }
 
+/// A relationship as it is shown at this moment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Seen {
+    pub relationship: Relationship,
+    pub status: Status,
+    /// A customer must know whom it lets in.
+    pub partner_display_name: String,
+}
+
+fn see(tx: &mut Tx<'_>, relationships: Vec<Relationship>) -> Result<Vec<Seen>> {
+    let mut partners: Vec<TenantId> = relationships.iter().map(|seen| seen.tenant_id.clone()).collect();
+    partners.sort();
+    partners.dedup();
+    let partners = customer_rows::find_all(tx, &partners)?;
+    let now = tx.now();
+    let see = |relationship: Relationship| {
+        let partner = partners.iter().find(|partner| partner.tenant_id == relationship.tenant_id);
+        let partner_display_name = partner.map(|partner| partner.display_name.clone()).unwrap_or_default();
+        Seen { status: relationship.status_at(now), partner_display_name, relationship }
+    };
+    Ok(relationships.into_iter().map(see).collect())
+}
+
+fn see_one(tx: &mut Tx<'_>, relationship: Relationship) -> Result<Seen> {
+    see(tx, vec![relationship])?.pop().ok_or_else(|| Error::internal("a relationship was lost"))
+}
+
 /// A page of the relationships that the caller's tenant sees, in the order of their ids.
 pub fn list(
     tx: &mut Tx<'_>,
@@ -74,14 +103,16 @@ pub fn list(
     filter: &RelationshipFilter,
     after: Option<&RelationshipId>,
     limit: i64,
-) -> Result<Vec<Relationship>> {
+) -> Result<Vec<Seen>> {
     access::authorize(tx, caller, Action::ReadRelationships, None)?;
-    relationships::list(tx, &caller.tenant, filter, after, limit)
+    let page = relationships::list(tx, &caller.tenant, filter, after, limit)?;
+    see(tx, page)
 }
 
-pub fn get(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<Relationship> {
+pub fn get(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<Seen> {
     access::authorize(tx, caller, Action::ReadRelationships, None)?;
-    visible(tx, &caller.tenant, id).map(|(relationship, _)| relationship)
+    let (relationship, _) = visible(tx, &caller.tenant, id)?;
+    see_one(tx, relationship)
 }
 
 /// The relationship, if the tenant may know of it: the partner always; the customer once it is no draft any more; and
@@ -141,7 +172,13 @@ fn parse_roles(ids: &[String]) -> Result<Vec<Role>> {
 
 /// Writes an event about a relationship into the logs of both its parties, as far as they are known. The other party's
 /// copy says who it was, but not from where.
-fn record(tx: &mut Tx<'_>, actor: &Actor, relationship: &Relationship, logs: &Logs, entry: Entry) -> Result<()> {
+pub(crate) fn record(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    relationship: &Relationship,
+    logs: &Logs,
+    entry: Entry,
+) -> Result<()> {
     let parties = parties(tx, relationship)?;
     let mut entry = entry.detail("delegatedAdminRelationshipId", relationship.relationship_id.as_str());
     for party in &parties {
@@ -163,6 +200,6 @@ fn record(tx: &mut Tx<'_>, actor: &Actor, relationship: &Relationship, logs: &Lo
     Ok(())
 }
 
-fn target(relationship: &Relationship) -> Target {
+pub(crate) fn target(relationship: &Relationship) -> Target {
     Target::object("DelegatedAdminRelationship", &relationship.relationship_id, &relationship.display_name)
 }

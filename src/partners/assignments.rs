@@ -23,7 +23,7 @@ use crate::{
 /// Assignments that a relationship may have at once.
 const MAX_ASSIGNMENTS: i64 = 100;
 /// Graph's name of the one kind of operation there is here.
-const UPDATE: &str = "delegatedAdminAccessAssignmentUpdate";
+pub const UPDATE: &str = "delegatedAdminAccessAssignmentUpdate";
 
 /// Who shall use which roles.
 #[derive(Debug, Clone)]

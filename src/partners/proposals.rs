@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Logs, check_version, parse_roles, partners_own, record, span::Span, target, visible};
+use super::{Logs, Seen, check_version, parse_roles, partners_own, record, see_one, span::Span, target, visible};
 use crate::{
     access::{self, Action, Actor, Caller},
     audit::{Activity, Entry},
@@ -45,7 +45,7 @@ pub struct Proposal {
 }
 
 /// Writes a proposal down. Nobody but the partner sees it yet.
-pub fn create(tx: &mut Tx<'_>, caller: &Caller, proposal: &Proposal, logs: &Logs) -> Result<Relationship> {
+pub fn create(tx: &mut Tx<'_>, caller: &Caller, proposal: &Proposal, logs: &Logs) -> Result<Seen> {
     let actor = access::authorize(tx, caller, Action::WriteRelationships, None)?;
     if !tenants::find(tx, &caller.tenant)?.is_some_and(|tenant| tenant.is_partner) {
         let message = "Only partners propose relationships, and this tenant is none. A customer approves what a partner proposed.";
@@ -78,7 +78,7 @@ pub fn create(tx: &mut Tx<'_>, caller: &Caller, proposal: &Proposal, logs: &Logs
     let none = Relationship { display_name: String::new(), roles: "[]".into(), ..relationship.clone() };
     let entry = describe(Entry::success(Activity::CREATE_RELATIONSHIP, target(&relationship)), &none, &relationship);
     record(tx, &actor, &relationship, logs, entry)?;
-    Ok(relationship)
+    see_one(tx, relationship)
 }
 
 /// Changes a proposal that was not locked yet.
@@ -89,19 +89,19 @@ pub fn update(
     changes: &Proposal,
     expected: Option<i64>,
     logs: &Logs,
-) -> Result<Relationship> {
+) -> Result<Seen> {
     let (actor, before) = editable(tx, caller, id, expected)?;
     let mut after = before.clone();
     apply(tx, &mut after, changes)?;
     if after == before {
-        return Ok(before);
+        return see_one(tx, before);
     }
     after.version += 1;
     after.modified_at = tx.now();
     relationships::update(tx, &after)?;
     let entry = describe(Entry::success(Activity::UPDATE_RELATIONSHIP, target(&after)), &before, &after);
     record(tx, &actor, &after, logs, entry)?;
-    Ok(after)
+    see_one(tx, after)
 }
 
 /// Throws a proposal away that was not locked yet.

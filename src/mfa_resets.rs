@@ -29,6 +29,7 @@ use crate::{
 
 pub mod items;
 mod preview;
+pub mod receipt;
 
 mod run;
 pub mod targets;
@@ -52,7 +53,7 @@ pub struct Plan {
 
 impl Plan {
     /// The reset of one user.
-    fn request(&self, reason: Option<&str>) -> ResetRequest {
+    pub fn request(&self, reason: Option<&str>) -> ResetRequest {
         ResetRequest {
             reason: reason.map(str::to_owned).or_else(|| self.reason.clone()),
             also_delete: self.also_delete.clone(),
@@ -68,6 +69,12 @@ impl Plan {
 struct Creator {
     who: Who,
     origin: Origin,
+}
+
+/// The creator, as a reset keeps him.
+pub fn creator_json(who: &Who, origin: &Origin) -> Result<String> {
+    let creator = Creator { who: who.clone(), origin: origin.clone() };
+    serde_json::to_string(&creator).map_err(Error::internal)
 }
 
 /// Whoever created the reset, acting in one of its tenants.
@@ -172,14 +179,23 @@ pub struct MfaReset {
     pub confirmed_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
     pub expires_at: Timestamp,
+    pub counts: CountsView,
+    /// What is said of one reset only, not in a list of many.
+    pub details: Option<Details>,
+}
+
+/// The longer part of what is said of a reset.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Details {
     /// The creator cannot confirm it.
     pub needs_approval: bool,
     pub parts: Vec<Part>,
 }
 
 impl MfaReset {
-    pub fn counts(&self) -> CountsView {
-        self.parts.iter().map(|part| part.counts).sum()
+    /// A name of how far it has come: another whenever anything has changed.
+    pub fn progress_id(&self) -> String {
+        format!("{}-{}-{}", self.version, self.counts.total() - self.counts.queued, self.counts.settled())
     }
 
     /// Whether nothing will change any more, unless somebody asks for it.
@@ -247,12 +263,27 @@ pub fn list(
 ) -> Result<Vec<MfaReset>> {
     let (_, sight) = authorize(tx, caller)?;
     let creator = (sight == Sight::Own).then(|| caller.id());
-    mfa_resets::list(tx, &caller.tenant, creator, after, limit)?.into_iter().map(|row| view(tx, row)).collect()
+    let rows = mfa_resets::list(tx, &caller.tenant, creator, after, limit)?;
+    let ids: Vec<_> = rows.iter().map(|row| &row.mfa_reset_id).collect();
+    let mut counts = parts::totals(tx, &caller.tenant, &ids)?;
+    let brief = |row: MfaResetRow| {
+        let counts = counts.remove(&row.mfa_reset_id).unwrap_or_default().into();
+        shown(row, tx.now(), counts, None)
+    };
+    rows.into_iter().map(brief).collect()
+}
+
+/// How far a reset has come: cheaper than all that can be said of it.
+pub fn progress(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<MfaReset> {
+    let (_, row) = find_row(tx, caller, id)?;
+    let counts = parts::totals(tx, &row.tenant_id, &[&row.mfa_reset_id])?.remove(&row.mfa_reset_id);
+    shown(row, tx.now(), counts.unwrap_or_default().into(), None)
 }
 
 fn view(tx: &mut Tx<'_>, row: MfaResetRow) -> Result<MfaReset> {
     let parts = parts::of_reset(tx, &row.tenant_id, &row.mfa_reset_id)?;
     let needs_approval = needs_approval(tx, &row, &parts)?;
+    let counts = parts.iter().map(|part| CountsView::from(part.counts)).sum();
     let parts = parts.into_iter().map(|part| {
         Ok(Part {
             summary: serde_json::from_str(&part.summary).map_err(Error::internal)?,
@@ -261,11 +292,14 @@ fn view(tx: &mut Tx<'_>, row: MfaResetRow) -> Result<MfaReset> {
             counts: part.counts.into(),
         })
     });
+    let details = Details { needs_approval, parts: parts.collect::<Result<_>>()? };
+    shown(row, tx.now(), counts, Some(details))
+}
+
+fn shown(row: MfaResetRow, now: Timestamp, counts: CountsView, details: Option<Details>) -> Result<MfaReset> {
     Ok(MfaReset {
-        parts: parts.collect::<Result<_>>()?,
-        status: status_at(&row, tx.now()),
+        status: status_at(&row, now),
         plan: serde_json::from_str(&row.request).map_err(Error::internal)?,
-        needs_approval,
         tenant_id: row.tenant_id,
         id: row.mfa_reset_id,
         version: row.version,
@@ -278,6 +312,8 @@ fn view(tx: &mut Tx<'_>, row: MfaResetRow) -> Result<MfaReset> {
         confirmed_at: row.confirmed_at,
         finished_at: row.finished_at,
         expires_at: row.expires_at,
+        counts,
+        details,
     })
 }
 

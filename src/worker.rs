@@ -9,6 +9,7 @@ use crate::{
     error::Result,
     id::TenantId,
     messages::limits,
+    mfa_resets,
     partners::sweep,
     sign_in::log,
     store::{
@@ -37,6 +38,7 @@ pub struct Removed {
     pub sign_ins: usize,
     pub messages: usize,
     pub send_counts: usize,
+    pub mfa_resets: usize,
     pub relationship_operations: usize,
 }
 
@@ -56,6 +58,7 @@ pub async fn run_once(store: &Store) -> Result<Removed> {
             sign_ins: log::purge(tx)?,
             messages: messages::purge_expired(tx)?,
             send_counts: limits::purge(tx)?,
+            mfa_resets: mfa_resets::expire(tx)?,
             relationship_operations: requests::purge_operations(tx, tx.now().plus_minutes(-OPERATION_MINUTES))?,
         })
     };

@@ -34,6 +34,36 @@ pub fn operation() -> String {
     demo::id("operation")
 }
 
+/// A reset of many users that waits for its confirmation.
+pub fn mfa_reset() -> String {
+    demo::mfa_resets::id("waiting")
+}
+
+/// The tag of the preview that waits for its confirmation.
+pub fn mfa_reset_etag() -> Option<String> {
+    Some("W/\"2\"".into())
+}
+
+/// Another one that waits.
+pub fn cancelled_mfa_reset() -> String {
+    demo::mfa_resets::id("to cancel")
+}
+
+/// A reset of many users that failed with some.
+pub fn failed_mfa_reset() -> String {
+    demo::mfa_resets::id("failed")
+}
+
+/// A reset of many users that is finished.
+pub fn finished_mfa_reset() -> String {
+    demo::mfa_resets::id("finished")
+}
+
+/// The id of the tenant of the examples.
+pub fn tenant_id() -> String {
+    demo::example_tenant_id().into_string()
+}
+
 /// A user who was deleted and can be restored.
 pub fn deleted_user() -> String {
     demo::id("deleted user")

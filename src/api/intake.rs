@@ -35,6 +35,8 @@ use crate::{
 const MAX_BODY: usize = 64 * 1024;
 /// The largest body of an import, in bytes.
 const MAX_IMPORT_BODY: usize = 16 * 1024 * 1024;
+/// The largest list of users to reset as JSON, in bytes; CSV is streamed.
+const MAX_TARGETS_BODY: usize = 4 * 1024 * 1024;
 /// How long the body of a request may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
 const IMPORT_PATIENCE: Duration = Duration::from_secs(120);
@@ -212,6 +214,10 @@ async fn prepare(app: &App, request: &mut Request, info: &mut RequestInfo) -> po
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
         return Ok(());
     }
+    if is_streamed(request, info) {
+        info.once = once(app, request, info, &[]).map_err(problem::Problem)?;
+        return refuse_encodings(request);
+    }
     let body = read_body(request, info).await?;
     info.once = once(app, request, info, &body).map_err(problem::Problem)?;
     request.set_body(body);
@@ -227,14 +233,34 @@ fn hides_control_characters(address: &str) -> bool {
     })
 }
 
-async fn read_body(request: &mut Request, info: &mut RequestInfo) -> poem::Result<Vec<u8>> {
+/// An upload that its handler takes in piece by piece, and bounds itself. Its handler also completes the fingerprint of
+/// its `Idempotency-Key`.
+fn is_streamed(request: &Request, info: &RequestInfo) -> bool {
+    info.path.ends_with("/mfaResets") && media_type(request).as_deref() == Some("text/csv")
+}
+
+/// The body's media type without parameters, in lower case.
+fn media_type(request: &Request) -> Option<String> {
+    let media_type = request.content_type()?.split(';').next().unwrap_or_default();
+    Some(media_type.trim().to_ascii_lowercase())
+}
+
+fn refuse_encodings(request: &Request) -> poem::Result<()> {
     let mut encodings = request.headers().get_all(header::CONTENT_ENCODING).iter();
     if let Some(encoding) = encodings.find(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         let encoding = encoding.to_str().unwrap_or("?").chars().take(32).collect();
         return Err(problem::Problem(Error::UnsupportedEncoding { encoding }).into());
     }
-    let (limit, patience) =
-        if info.path.ends_with("/import") { (MAX_IMPORT_BODY, IMPORT_PATIENCE) } else { (MAX_BODY, BODY_PATIENCE) };
+    Ok(())
+}
+
+async fn read_body(request: &mut Request, info: &mut RequestInfo) -> poem::Result<Vec<u8>> {
+    refuse_encodings(request)?;
+    let (limit, patience) = match info.path.rsplit('/').next() {
+        Some("import") => (MAX_IMPORT_BODY, IMPORT_PATIENCE),
+        Some("mfaResets") => (MAX_TARGETS_BODY, BODY_PATIENCE),
+        _ => (MAX_BODY, BODY_PATIENCE),
+    };
     let too_large = || poem::Error::from(problem::Problem(Error::TooLarge { limit }));
     let announced = request.header("content-length").and_then(|length| length.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
@@ -251,10 +277,8 @@ async fn read_body(request: &mut Request, info: &mut RequestInfo) -> poem::Resul
         request.headers_mut().entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
         return Ok(Vec::new());
     }
-    let is_json = request.content_type().is_some_and(|media_type| {
-        let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        media_type == "application/json" || media_type.ends_with("+json")
-    });
+    let is_json =
+        media_type(request).is_some_and(|media_type| media_type == "application/json" || media_type.ends_with("+json"));
     if !is_json {
         return Ok(body.to_vec());
     }

@@ -23,6 +23,7 @@ mod hardware_oath_devices;
 mod managed_tenants;
 mod me;
 mod methods;
+mod mfa_resets;
 mod microsoft_authenticator;
 mod operations;
 mod organization;
@@ -117,7 +118,7 @@ const TAGS: &[&str] = &[
 fn all(app: &App) -> impl OpenApi + use<> {
     let app = || app.clone();
     (
-        reset::ResetApi(app()),
+        (reset::ResetApi(app()), mfa_resets::MfaResetsApi(app())),
         (
             methods::MethodsApi(app()),
             password::PasswordApi(app()),

@@ -29,7 +29,7 @@ pub struct ResetApi(pub App);
 /// named too; they are deleted anyway.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename_all = "camelCase")]
-enum AlsoDelete {
+pub enum AlsoDelete {
     Email,
     Fido2,
     TemporaryAccessPass,
@@ -103,7 +103,7 @@ impl From<Option<ResetBody>> for ResetRequest {
 /// One method in the report.
 #[derive(Debug, Object)]
 #[oai(rename = "ResetMethod", rename_all = "camelCase")]
-struct ResetMethodView {
+pub struct ResetMethodView {
     #[oai(rename = "@odata.type")]
     odata_type: String,
     id: String,

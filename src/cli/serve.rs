@@ -14,6 +14,7 @@ use crate::{
     error::{Error, Result},
     messages::Sending,
     methods::fido2::relying_party::{Choice, RelyingParty},
+    mfa_resets::work::{self, Pace},
     server, worker,
 };
 
@@ -46,6 +47,9 @@ pub struct Serve {
     /// Limits on the rate of requests (never the limits on guessing); for load tests
     #[arg(long, env = "REKEY_THROTTLE", default_value = "on")]
     throttle: Switch,
+    /// Users of one tenant that a reset of many users resets in a second, at most; 0 for as many as can be
+    #[arg(long, env = "REKEY_MFA_RESET_RATE", default_value_t = 5_000)]
+    mfa_reset_rate: u32,
     #[command(flatten)]
     sending: SendingOptions,
 }
@@ -76,6 +80,10 @@ impl Serve {
             announce(&demo, &public_url, outbox.as_ref())?;
         }
         tokio::spawn(worker::run(app.store.clone()));
+        let pace = Pace { users_per_second: Some(self.mfa_reset_rate).filter(|rate| *rate > 0) };
+        for _ in 0..work::WORKERS {
+            tokio::spawn(work::run(app.store.clone(), pace));
+        }
         let counters = vec![delivery.attempts.clone()];
         tokio::spawn(delivery.run());
         tracing::info!(database = ?self.database.database, url = %public_url, "rekey is ready");

@@ -4,6 +4,7 @@
 //! examples in the API's document can name them. Tenants are marked as demo.
 
 pub mod authenticator;
+pub mod mfa_resets;
 pub mod partner;
 pub mod passkey;
 mod passwords;
@@ -69,6 +70,11 @@ pub fn tenant_id_of(domain: &str) -> TenantId {
     TenantId::new(stable_guid(&format!("demo/{domain}")))
 }
 
+/// The id of the tenant of the examples.
+pub fn example_tenant_id() -> TenantId {
+    tenant_id(&people::ORGANIZATIONS[0])
+}
+
 /// What somebody who tries Rekey out needs to know.
 #[derive(Debug)]
 pub struct Demo {
@@ -95,7 +101,7 @@ pub async fn seed(app: &App) -> Result<Demo> {
         let (digest, tenant) = (digest.clone(), tenant_id(organization));
         app.store.write(&tenant, move |tx| seed_organization(tx, organization, &digest)).await?;
     }
-    let example = tenant_id(&people::ORGANIZATIONS[0]);
+    let example = example_tenant_id();
     let client_id = ApplicationId::new(id("application"));
     // Derived, not random, so that a later start can print it again although only its digest is stored.
     let client_secret = context.sealer.derive("demo client secret");
@@ -105,6 +111,7 @@ pub async fn seed(app: &App) -> Result<Demo> {
         seed_session(tx, &tenant, &application)?;
         authenticator::seed(tx, &tenant, &application)?;
         passwords::seed(tx, &tenant, &application)?;
+        mfa_resets::seed(tx, &tenant, &application)?;
         seed_sign_in(tx, &tenant, &application)
     };
     app.store.write(&example, write).await?;

@@ -46,7 +46,7 @@ impl Problem {
     }
 
     /// A fault with one user, which must not hold up the others.
-    pub(super) fn fault(error: &Error) -> Self {
+    pub fn fault(error: &Error) -> Self {
         match error {
             Error::Unavailable { .. } | Error::Contended => Self {
                 code: "serviceNotAvailable".into(),

@@ -35,6 +35,9 @@ pub(super) fn turn(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow) -> Re
     let caller = super::caller_of(row, &part.target_tenant_id)?;
     let outcome = access::identify(tx, &caller)
         .and_then(|actor| access::allow(tx, &actor, Action::ResetMfa, None).map(|()| actor));
+    if outcome.is_ok() && part.display_name.is_none() {
+        part.display_name = tenants::find(tx, &part.target_tenant_id)?.map(|tenant| tenant.display_name);
+    }
     match outcome {
         Ok(_) if part.selections != "[]" => select(tx, row, part, &caller)?,
         Ok(_) => {

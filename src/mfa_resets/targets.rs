@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, io::Read};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Creator, MfaReset, Plan, UPLOAD_HOURS, authorize, record, view};
+use super::{MfaReset, Plan, UPLOAD_HOURS, authorize, creator_json, record, view};
 use crate::{
     access::{Caller, Who, partner},
     audit::Activity,
@@ -58,15 +58,13 @@ pub struct Selection {
 pub fn open(tx: &mut Tx<'_>, caller: &Caller, plan: &Plan) -> Result<MfaResetId> {
     let (actor, _) = authorize(tx, caller)?;
     reset::check(&plan.request(None))?;
-    let json = |value: Result<String, serde_json::Error>| value.map_err(Error::internal);
-    let creator = Creator { who: caller.who.clone(), origin: caller.origin.clone() };
     let row = MfaResetRow {
         tenant_id: caller.tenant.clone(),
         mfa_reset_id: MfaResetId::new(tx.guid()),
         status: MfaResetStatus::Receiving,
         version: 1,
-        request: json(serde_json::to_string(plan))?,
-        creator: json(serde_json::to_string(&creator))?,
+        request: serde_json::to_string(plan).map_err(Error::internal)?,
+        creator: creator_json(&caller.who, &caller.origin)?,
         creator_id: caller.id().to_owned(),
         creator_display_name: actor.display_name,
         confirmed_by_id: None,

@@ -20,6 +20,8 @@ use crate::{
     },
 };
 
+/// Workers of one process: while one waits for the database, another prepares its turn.
+pub const WORKERS: usize = 2;
 /// Users that one turn resets: enough to share the transaction's cost, few enough that other writes wait some tens of
 /// milliseconds at most.
 const USERS_PER_TURN: i64 = 200;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::{
+    digest::Digest,
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey},
 };
@@ -38,6 +39,12 @@ impl SigningKey {
     /// ECDSA P-256 with SHA-256, fixed-length form (RFC 7518 section 3.4), base64url.
     pub fn sign(&self, message: &[u8]) -> Result<String> {
         let signature = self.pair.sign(&SystemRandom::new(), message).map_err(Error::internal)?;
+        Ok(URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    /// The same signature over a message of which only the SHA-256 is left.
+    pub fn sign_digest(&self, digest: &Digest) -> Result<String> {
+        let signature = self.pair.sign_digest(digest).map_err(Error::internal)?;
         Ok(URL_SAFE_NO_PAD.encode(signature))
     }
 

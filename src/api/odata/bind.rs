@@ -21,6 +21,7 @@ pub struct Property<F> {
 pub enum Value<F> {
     Text(fn(String) -> F),
     Integer(fn(i64) -> F),
+    Boolean(fn(bool) -> F),
     DateTime(fn(Timestamp) -> F),
 }
 
@@ -77,11 +78,15 @@ fn field<F>(path: &str, operator: Operator, value: Literal, properties: &[Proper
         (Value::Text(field), Literal::Text(text)) => Ok(field(text)),
         (Value::Integer(field), Literal::Integer(number)) => Ok(field(number)),
         (Value::DateTime(field), Literal::DateTime(at)) => Ok(field(at)),
+        (Value::Boolean(field), Literal::Boolean(is)) => Ok(field(is)),
         (Value::Text(_), other) => {
             Err(format!("The property '{path}' is compared with a text in single quotes, not with {}.", other.kind()))
         }
         (Value::Integer(_), other) => {
             Err(format!("The property '{path}' is compared with a whole number, not with {}.", other.kind()))
+        }
+        (Value::Boolean(_), other) => {
+            Err(format!("The property '{path}' is compared with true or false, not with {}.", other.kind()))
         }
         (Value::DateTime(_), other) => Err(format!(
             "The property '{path}' is compared with a date-time such as 2026-11-22T08:00:00Z (no quotes), not with {}.",

@@ -115,6 +115,29 @@ pub fn of_part(
     Ok(natively!(&mut *tx.conn, |conn| query.select(ItemRow::as_select()).load(conn)?))
 }
 
+/// The next items of one part with a status that only found users have, in the order of their users.
+pub fn of_part_after(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    id: &MfaResetId,
+    target: &TenantId,
+    status: ItemStatus,
+    after: Option<&UserId>,
+    limit: i64,
+) -> Result<Vec<ItemRow>> {
+    let mut query = of_reset!(tenant, id)
+        .filter(items::target_tenant_id.eq(target))
+        .filter(items::status.eq(status))
+        .order((items::user_id, items::item_number))
+        .limit(limit)
+        .select(ItemRow::as_select())
+        .into_boxed();
+    if let Some(after) = after {
+        query = query.filter(items::user_id.gt(after));
+    }
+    Ok(query.load(tx.conn)?)
+}
+
 /// Those of some users who are in the part already.
 pub fn known_users(
     tx: &mut Tx<'_>,

@@ -1,6 +1,8 @@
 //! What a reset does in one tenant. A part is the unit of work: whoever moves `due_at` has its turn.
 
-use diesel::prelude::*;
+use std::collections::BTreeMap;
+
+use diesel::{dsl::sql, expression::SqlLiteral, prelude::*, sql_types::BigInt};
 
 use super::super::{Tx, schema::mfa_reset_parts as parts};
 use crate::{
@@ -83,6 +85,34 @@ pub fn find(tx: &mut Tx<'_>, tenant: &TenantId, id: &MfaResetId, target: &Tenant
 pub fn of_reset(tx: &mut Tx<'_>, tenant: &TenantId, id: &MfaResetId) -> Result<Vec<PartRow>> {
     let query = parts::table.filter(parts::tenant_id.eq(tenant)).filter(parts::mfa_reset_id.eq(id));
     Ok(query.order(parts::target_tenant_id).select(PartRow::as_select()).load(tx.conn)?)
+}
+
+/// The counts of some resets, each over all its parts.
+pub fn totals(tx: &mut Tx<'_>, tenant: &TenantId, ids: &[&MfaResetId]) -> Result<BTreeMap<MfaResetId, Counts>> {
+    let query = parts::table
+        .filter(parts::tenant_id.eq(tenant))
+        .filter(parts::mfa_reset_id.eq_any(ids))
+        .group_by(parts::mfa_reset_id)
+        .select((
+            parts::mfa_reset_id,
+            (
+                total("queued_count"),
+                total("pending_count"),
+                total("done_count"),
+                total("nothing_to_do_count"),
+                total("not_found_count"),
+                total("not_permitted_count"),
+                total("failed_count"),
+                total("cancelled_count"),
+            ),
+        ));
+    let totals: Vec<(MfaResetId, Counts)> = query.load(tx.conn)?;
+    Ok(totals.into_iter().collect())
+}
+
+/// A sum in the type of its column; PostgreSQL's own would be wider.
+fn total(column: &str) -> SqlLiteral<BigInt> {
+    sql(&format!("CAST(SUM({column}) AS BIGINT)"))
 }
 
 /// How many parts of a reset have this status.

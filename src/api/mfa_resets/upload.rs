@@ -1,0 +1,116 @@
+//! A reset's users as an upload of CSV: written to a temporary file as it arrives, then read from there in batches, so
+//! that a million lines take no more memory than one batch.
+
+use std::{
+    fs::File,
+    io::{BufReader, Seek, SeekFrom, Write},
+    time::Duration,
+};
+
+use aws_lc_rs::digest::{Context, SHA256};
+use futures_util::{StreamExt, pin_mut};
+use poem::Body;
+use tokio::time::timeout;
+
+use crate::{
+    access::Caller,
+    api::intake::RequestInfo,
+    app::{App, Attempt},
+    error::{Area, Error, Result},
+    id::MfaResetId,
+    idempotency::Once,
+    mfa_resets::{
+        MfaReset, Plan,
+        targets::{self, BATCH, CsvTargets},
+    },
+    store::Tx,
+};
+
+/// The largest upload, in bytes: a million lines of a usual length.
+pub const MAX_UPLOAD: usize = 128 * 1024 * 1024;
+/// How long an upload may pause.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Creates the reset: nothing of it is seen before the last line was read and found good.
+pub async fn create(
+    app: &App,
+    mut caller: Caller,
+    info: &RequestInfo,
+    attempt: Attempt,
+    plan: Plan,
+    body: Body,
+) -> Result<MfaReset> {
+    // Only then is the upload worth taking in.
+    let asked = plan.clone();
+    let open = move |tx: &mut Tx<'_>, caller: &Caller| targets::open(tx, caller, &asked);
+    // The key belongs to the whole, not to this first step.
+    let once = caller.once.take();
+    let id = app.write(caller.clone(), attempt.clone(), open).await?;
+    let outcome = fill(app, &caller, info, once, &attempt, &id, body).await;
+    if !outcome.as_ref().is_ok_and(|reset| reset.id == id) {
+        let abandon = move |tx: &mut Tx<'_>, caller: &Caller| targets::abandon(tx, caller, &id);
+        app.write(caller, attempt, abandon).await?;
+    }
+    outcome
+}
+
+async fn fill(
+    app: &App,
+    caller: &Caller,
+    info: &RequestInfo,
+    once: Option<Once>,
+    attempt: &Attempt,
+    id: &MfaResetId,
+    body: Body,
+) -> Result<MfaReset> {
+    let (file, digest) = spool(body).await?;
+    let mut lines = CsvTargets::new(BufReader::new(file))?;
+    loop {
+        let read = tokio::task::spawn_blocking(move || {
+            let batch = lines.batch(BATCH);
+            (lines, batch)
+        });
+        let (rest, batch) = read.await.map_err(Error::internal)?;
+        let (first_line, batch) = batch?;
+        lines = rest;
+        if batch.is_empty() {
+            break;
+        }
+        let reset = id.clone();
+        let add = move |tx: &mut Tx<'_>, caller: &Caller| targets::add(tx, caller, &reset, &batch, first_line);
+        app.write(caller.clone(), attempt.clone(), add).await?;
+    }
+    let fingerprint = || {
+        let parts = [info.path.as_bytes(), info.query.as_bytes(), digest.as_slice()];
+        app.store.context().sealer.fingerprint(&parts)
+    };
+    let once = once.map(|once| Once { fingerprint: fingerprint(), ..once });
+    let reset = id.clone();
+    let complete = move |tx: &mut Tx<'_>, caller: &Caller| targets::complete(tx, caller, &reset);
+    app.write(Caller { once, ..caller.clone() }, attempt.clone(), complete).await
+}
+
+/// Takes the body into a file that nobody else sees, and its SHA-256.
+async fn spool(body: Body) -> Result<(File, Vec<u8>)> {
+    let cannot = |error: std::io::Error| Error::unavailable(format!("an upload cannot be kept: {error}"));
+    let ended = || Error::Invalid {
+        area: Area::Methods,
+        target: None,
+        message: "The body ended before it was complete, or paused too long.".into(),
+    };
+    let mut file = tempfile::tempfile().map_err(cannot)?;
+    let (mut hash, mut size) = (Context::new(&SHA256), 0);
+    let chunks = body.into_bytes_stream();
+    pin_mut!(chunks);
+    while let Some(chunk) = timeout(PATIENCE, chunks.next()).await.map_err(|_| ended())? {
+        let chunk = chunk.map_err(|_| ended())?;
+        size += chunk.len();
+        if size > MAX_UPLOAD {
+            return Err(Error::TooLarge { limit: MAX_UPLOAD });
+        }
+        hash.update(&chunk);
+        file.write_all(&chunk).map_err(cannot)?;
+    }
+    file.seek(SeekFrom::Start(0)).map_err(cannot)?;
+    Ok((file, hash.finish().as_ref().to_vec()))
+}

@@ -25,7 +25,7 @@ use crate::{
     store::{
         Tx,
         relationships::{self, Relationship, RelationshipFilter, Status, StoredStatus, customers as customer_rows},
-        tenants,
+        tenants::{self, Tenant},
     },
 };
 
@@ -58,10 +58,10 @@ pub fn parties_of(tx: &mut Tx<'_>, id: &str) -> Result<Vec<TenantId>> {
     }
 }
 
-/// The partner, and the customer when it is known and there is such a tenant. A draft is the partner's own affair.
-fn parties(tx: &mut Tx<'_>, relationship: &Relationship) -> Result<Vec<tenants::Tenant>> {
+/// The partner, and the customer when one is named and there is such a tenant.
+fn parties(tx: &mut Tx<'_>, relationship: &Relationship) -> Result<Vec<Tenant>> {
     let mut ids = vec![relationship.tenant_id.clone()];
-    ids.extend(relationship.customer_tenant_id.clone().filter(|_| relationship.status != StoredStatus::Created));
+    ids.extend(relationship.customer_tenant_id.clone());
     let mut found = vec![];
     for id in ids {
         found.extend(tenants::find(tx, &id)?);
@@ -170,8 +170,8 @@ fn parse_roles(ids: &[String]) -> Result<Vec<Role>> {
     Ok(roles)
 }
 
-/// Writes an event about a relationship into the logs of both its parties, as far as they are known. The other party's
-/// copy says who it was, but not from where.
+/// Writes an event about a relationship into the logs of both its parties, as far as they are known; about a draft into
+/// the partner's only, whose own affair it is. The other party's copy says who it was, but not from where.
 pub(crate) fn record(
     tx: &mut Tx<'_>,
     actor: &Actor,
@@ -179,7 +179,10 @@ pub(crate) fn record(
     logs: &Logs,
     entry: Entry,
 ) -> Result<()> {
-    let parties = parties(tx, relationship)?;
+    let mut parties = parties(tx, relationship)?;
+    if relationship.status == StoredStatus::Created {
+        parties.retain(|party| party.tenant_id == relationship.tenant_id);
+    }
     let mut entry = entry.detail("delegatedAdminRelationshipId", relationship.relationship_id.as_str());
     for party in &parties {
         let [id, name] = match party.tenant_id == relationship.tenant_id {

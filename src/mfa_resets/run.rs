@@ -35,19 +35,17 @@ pub(super) enum Turn {
     Worked(i64),
     /// No item of the part waits any more.
     Emptied,
+    /// Somebody else has it.
+    Lost,
 }
 
-/// One turn on one part: at most `most` users.
+/// One turn on one part: at most `most` users. Whoever calls keeps the part as it is then.
 pub(super) fn turn(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow, most: i64) -> Result<Turn> {
     let settled = match row.status {
         MfaResetStatus::Cancelling => cancel(tx, part)?,
         _ => reset_some(tx, row, part, most)?,
     };
-    if settled == 0 {
-        return Ok(Turn::Emptied);
-    }
-    parts::update(tx, part)?;
-    Ok(Turn::Worked(settled))
+    Ok(if settled == 0 { Turn::Emptied } else { Turn::Worked(settled) })
 }
 
 /// What was not begun never is.

@@ -20,6 +20,7 @@ mod lockouts;
 mod managed_tenants;
 mod methods;
 mod methods_policy;
+mod mfa_resets;
 mod oath_fixtures;
 mod partner_fixtures;
 mod partner_matrix;

@@ -140,6 +140,12 @@ fn announce(demo: &demo::Demo, public_url: &str, outbox: Option<&OutboxFile>) ->
         format!("Client id:     {}", demo.client_id),
         format!("Client secret: {secret}"),
     ];
+    let partner = &demo.partner;
+    lines.extend([
+        format!("Partner:       {} (manages three customers; token endpoints of all four work)", partner.tenant_id),
+        format!("  client id:     {}", partner.client_id),
+        format!("  client secret: {}", partner.client_secret.expose_secret()),
+    ]);
     lines.extend(outbox.map(|file| format!("Codes sent:    {}", file.path().display())));
     lines.extend([
         String::new(),

@@ -21,6 +21,7 @@ mod managed_tenants;
 mod methods;
 mod methods_policy;
 mod mfa_resets;
+mod mfa_resets_of_partners;
 mod oath_fixtures;
 mod partner_fixtures;
 mod partner_matrix;

@@ -17,7 +17,7 @@ use crate::support::{Answer, TestApp, on_each_backend, on_each_backend_with_own_
 const PATH: &str = "/v1.0/mfaResets";
 
 /// Works until there is nothing left to do.
-async fn work(app: &TestApp) {
+pub async fn work(app: &TestApp) {
     while work::take_turn(&app.app.store, work::Pace::default()).await.unwrap() {
         // Where time stands still, nothing would be due a second time.
         app.app.store.context().clock.advance_seconds(1);

@@ -13,6 +13,7 @@ use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
+use super::mfa_resets;
 use super::partner_fixtures::{
     Client, Party, RELATIONSHIPS, assign, call_with, customer, new_client, new_customer, new_partner, propose,
 };
@@ -118,6 +119,36 @@ async fn call(app: &TestApp, token: &str, target: &User, call: Call) -> u16 {
         Call::ReadAuditLog => (Method::GET, "/v1.0/auditLogs/directoryAudits?$top=1".into(), None),
     };
     call_with(app, token, method, &path, None, body).await.status.as_u16()
+}
+
+/// What becomes of a target in a reset of many users; none where nobody lets the caller make one.
+fn expected_in_job(relation: Relation, role: Role, target: Option<Role>) -> Option<&'static str> {
+    match (relation, expected(relation, role, target, Call::Reset)) {
+        // Nobody there could be reset: of the own tenant the caller knows, of a customer he shall not even ask for one.
+        (Relation::Own, 403) if !matches!(role, AuthenticationAdministrator) => None,
+        // They were reset before, one by one.
+        (_, 200) => Some("nothingToDo"),
+        _ => Some("notPermitted"),
+    }
+}
+
+/// One reset of all targets: their statuses, in their order.
+async fn job(app: &TestApp, token: &str, tenant: &Tenant) -> Option<Vec<String>> {
+    let targets = tenant.targets.iter().map(|(_, user)| json!({"tenantId": user.tenant_id, "user": user.user_id}));
+    let body = json!({"reason": "Matrix", "targets": targets.collect::<Vec<_>>()});
+    let created = call_with(app, token, Method::POST, "/v1.0/mfaResets", None, Some(body)).await;
+    if created.status == 403 {
+        return None;
+    }
+    let path = format!("/v1.0/mfaResets/{}", created.expect(201).json["id"].as_str().unwrap());
+    mfa_resets::work(app).await;
+    let etag = call_with(app, token, Method::GET, &path, None, None).await.expect(200).json["@odata.etag"].clone();
+    let confirm = format!("{path}/confirm");
+    call_with(app, token, Method::POST, &confirm, etag.as_str(), None).await.expect(200);
+    mfa_resets::work(app).await;
+    let items = call_with(app, token, Method::GET, &format!("{path}/items"), None, None).await.expect(200).json;
+    let items = items["value"].as_array().unwrap().iter();
+    Some(items.map(|item| item["status"].as_str().unwrap().to_owned()).collect())
 }
 
 /// A tenant with a user for every role, and one without.
@@ -239,6 +270,27 @@ async fn every_cell() {
             }
         }
         assert_eq!(cells, RELATIONS.len() * ROLES.len() * (ROLES.len() + 1) * CALLS.len());
+
+        // The same as resets of many users, each with all targets; a partner makes them with his own tenant's token.
+        let mut jobs = 0;
+        for relation in RELATIONS {
+            for (role, client) in &clients {
+                let token = match relation {
+                    Relation::Own => tokens[&(relation, *role)].clone(),
+                    _ => client.token(&app, &partner.tenant).await,
+                };
+                let statuses = job(&app, &token, &tenants[&relation]).await;
+                for (number, (target, _)) in tenants[&relation].targets.iter().enumerate() {
+                    jobs += 1;
+                    let status = statuses.as_ref().map(|all| all[number].as_str());
+                    let wanted = expected_in_job(relation, *role, *target);
+                    if status != wanted {
+                        wrong.push(format!("{relation:?} {role:?} job {target:?}: {status:?}, not {wanted:?}"));
+                    }
+                }
+            }
+        }
+        assert_eq!(jobs, RELATIONS.len() * ROLES.len() * (ROLES.len() + 1));
         assert!(wrong.is_empty(), "{:?}:\n{}", app.backend, wrong.join("\n"));
     })
     .await;

@@ -71,6 +71,8 @@ pub async fn run(store: Store) {
     loop {
         tokio::time::sleep(PAUSE).await;
         match run_once(&store).await {
+            // An abandoned upload may be so big that it goes in several rounds.
+            Ok(Removed { mfa_resets: 1.., .. }) => while run_once(&store).await.is_ok_and(|it| it.mfa_resets > 0) {},
             Ok(removed) => tracing::debug!(?removed, "cleaned up"),
             Err(error) => tracing::warn!(%error, "clean-up failed; the next round tries again"),
         }

@@ -80,7 +80,7 @@ impl Serve {
             announce(&demo, &public_url, outbox.as_ref())?;
         }
         tokio::spawn(worker::run(app.store.clone()));
-        let pace = Pace { users_per_second: Some(self.mfa_reset_rate).filter(|rate| *rate > 0) };
+        let pace = Pace::users_per_second(self.mfa_reset_rate);
         for _ in 0..work::WORKERS {
             tokio::spawn(work::run(app.store.clone(), pace));
         }

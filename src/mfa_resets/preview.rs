@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     CONFIRMATION_HOURS, NotPermitted, Plan, Summary,
-    items::{Planned, Problem, count_of, settle},
+    items::{Planned, Problem, SETTLED_AT_ONCE, count_of, settle},
 };
 use crate::{
     access::{self, Action, Caller},
@@ -27,9 +27,6 @@ use crate::{
 
 /// Users that a filter finds in one turn.
 const FOUND_AT_ONCE: i64 = 500;
-/// Items of one turn that need no look-up.
-const REFUSED_AT_ONCE: i64 = 5_000;
-
 /// One turn on one part: at most `most` users are looked at. The last turn of the last part ends the preview.
 pub(super) fn turn(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow, most: i64) -> Result<()> {
     let caller = super::caller_of(row, &part.target_tenant_id)?;
@@ -63,7 +60,7 @@ pub(super) fn give_up(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow, er
 fn refuse(tx: &mut Tx<'_>, part: &mut PartRow, problem: &Problem) -> Result<()> {
     let mut summary: Summary = serde_json::from_str(&part.summary).map_err(Error::internal)?;
     part.selections = "[]".into();
-    let refused = settle(tx, part, ItemStatus::Queued, ItemStatus::NotPermitted, Some(problem), REFUSED_AT_ONCE)?;
+    let refused = settle(tx, part, ItemStatus::Queued, ItemStatus::NotPermitted, Some(problem), SETTLED_AT_ONCE)?;
     count_refusal(&mut summary, problem, refused);
     part.summary = serde_json::to_string(&summary).map_err(Error::internal)?;
     Ok(())

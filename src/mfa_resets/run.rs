@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{
     CountsView, Plan, caller_of, is_over,
-    items::{Problem, count_of, settle},
+    items::{Problem, SETTLED_AT_ONCE, count_of, settle},
     record,
 };
 use crate::{
@@ -24,9 +24,6 @@ use crate::{
         users::{self, User},
     },
 };
-
-/// Items of one turn that need no look-up.
-const SETTLED_AT_ONCE: i64 = 5_000;
 
 /// What one turn came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

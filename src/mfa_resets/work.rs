@@ -3,7 +3,7 @@
 //! A turn is short and the same for a tenant with five users and one with a hundred thousand, so nobody starves. Any
 //! number of workers on any number of replicas may run: a turn's claim is part of its transaction.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use super::{
     preview,
@@ -35,10 +35,27 @@ const ATTEMPTS: usize = 3;
 const CHOICE: i64 = 8;
 
 /// How fast resets go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pace {
     /// Users of one tenant that are reset in a second, at most; `None` for as many as can be.
-    pub users_per_second: Option<u32>,
+    users_per_second: Option<NonZeroU32>,
+}
+
+impl Pace {
+    /// At most so many users of one tenant in a second; 0 for as many as can be.
+    pub fn users_per_second(limit: u32) -> Self {
+        Self { users_per_second: NonZeroU32::new(limit) }
+    }
+
+    /// Users of one turn: no more than a second's worth.
+    fn users_per_turn(self) -> i64 {
+        self.users_per_second.map_or(USERS_PER_TURN, |limit| USERS_PER_TURN.min(i64::from(limit.get())))
+    }
+
+    /// How long so many users take, in microseconds.
+    fn pause(self, users: i64) -> i64 {
+        self.users_per_second.map_or(0, |limit| users * 1_000_000 / i64::from(limit.get()))
+    }
 }
 
 /// Works without end.
@@ -60,7 +77,11 @@ pub async fn take_turn(store: &Store, pace: Pace) -> Result<bool> {
     let due = store.read(|tx| parts::due(tx, CHOICE)).await?;
     let [dice] = store.context().entropy.bytes::<1>();
     let Some(part) = due.get(usize::from(dice) % due.len().max(1)) else { return Ok(false) };
-    match take(store, part, USERS_PER_TURN, pace).await {
+    let most = match part.status {
+        PartStatus::Previewing => USERS_PER_TURN,
+        _ => pace.users_per_turn(),
+    };
+    match take(store, part, most, pace).await {
         Err(error) if error.is_fault() => one_by_one(store, part, pace, &error).await?,
         other => other?,
     }
@@ -101,9 +122,7 @@ async fn run_some(store: &Store, seen: &PartRow, most: i64, pace: Pace) -> Resul
         let turn = run::turn(tx, &row, &mut part, most)?;
         if let Turn::Worked(users) = turn {
             // The next turn is due when so many users have had their time.
-            let limit = pace.users_per_second.filter(|limit| *limit > 0);
-            let pause = limit.map_or(0, |limit| users * 1_000_000 / i64::from(limit));
-            part.due_at = part.due_at.plus_micros(pause);
+            part.due_at = part.due_at.plus_micros(pace.pause(users));
             parts::update(tx, &part)?;
         }
         Ok(turn)

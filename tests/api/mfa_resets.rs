@@ -18,7 +18,10 @@ const PATH: &str = "/v1.0/mfaResets";
 
 /// Works until there is nothing left to do.
 async fn work(app: &TestApp) {
-    while work::take_turn(&app.app.store, work::Pace { users_per_second: None }).await.unwrap() {}
+    while work::take_turn(&app.app.store, work::Pace::default()).await.unwrap() {
+        // Where time stands still, nothing would be due a second time.
+        app.app.store.context().clock.advance_seconds(1);
+    }
 }
 
 async fn create(app: &TestApp, body: Value) -> Value {
@@ -489,6 +492,46 @@ async fn a_preview_waits_a_day() {
         assert!(expired["finishedDateTime"].is_string());
         work(&app).await;
         assert_eq!(method_count(&app, &anna.user_id).await, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_tenant_starves_another() {
+    on_each_backend_with_own_clock(async |app| {
+        let small = app.new_tenant("fabrikam.example").await;
+        for number in 0..250 {
+            seed::user(&app, &format!("user{number}")).await;
+        }
+        for number in 0..3 {
+            seed::user_of(&app, &small, &format!("user{number}")).await;
+        }
+        let mut app = app;
+        let big = preview(&app, json!({"selections": [{}]})).await;
+        let (tenant, token) = (app.tenant.clone(), app.token.clone());
+        app.token = app.token_with(&small, &["MfaReset.ReadWrite.All"]).await;
+        let few = preview(&app, json!({"selections": [{}]})).await;
+        let of_few = std::mem::replace(&mut app.token, token);
+        confirm(&app, &big).await.expect(200);
+        let of_big = std::mem::replace(&mut app.token, of_few);
+        confirm(&app, &few).await.expect(200);
+        assert_ne!(tenant, small);
+
+        // In one moment each tenant gets one turn, and no more than its rate allows.
+        let pace = work::Pace::users_per_second(200);
+        while work::take_turn(&app.app.store, pace).await.unwrap() {}
+        let progress = app.get(&path(&few)).await.json["progress"].clone();
+        assert_eq!((&progress["nothingToDoCount"], &progress["pendingCount"]), (&json!(3), &json!(0)));
+        let of_few = std::mem::replace(&mut app.token, of_big);
+        let progress = app.get(&path(&big)).await.json["progress"].clone();
+        assert_eq!((&progress["nothingToDoCount"], &progress["pendingCount"]), (&json!(200), &json!(50)));
+        for _ in 0..2 {
+            app.app.store.context().clock.advance_seconds(2);
+            while work::take_turn(&app.app.store, pace).await.unwrap() {}
+        }
+        assert_eq!(app.get(&path(&big)).await.json["status"], "succeeded");
+        app.token = of_few;
+        assert_eq!(app.get(&path(&few)).await.json["status"], "succeeded");
     })
     .await;
 }

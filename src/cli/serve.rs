@@ -142,7 +142,7 @@ fn announce(demo: &demo::Demo, public_url: &str, outbox: Option<&OutboxFile>) ->
     ];
     let partner = &demo.partner;
     lines.extend([
-        format!("Partner:       {} (manages three customers; token endpoints of all four work)", partner.tenant_id),
+        format!("Partner:       {} ({}, manages three customers)", partner.tenant_id, demo::partner::DOMAIN),
         format!("  client id:     {}", partner.client_id),
         format!("  client secret: {}", partner.client_secret.expose_secret()),
     ]);

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The partner's domain.
-const DOMAIN: &str = "fabrikam.example";
+pub const DOMAIN: &str = "fabrikam.example";
 const APPLICATION_NAME: &str = "Fabrikam service desk (demo)";
 /// What the customers agreed to: the first resets ordinary users, the second reads.
 const ROLES: &[Role] = &[Role::AuthenticationAdministrator, Role::GlobalReader];

@@ -18,6 +18,7 @@ mod import;
 mod lockouts;
 mod methods;
 mod methods_policy;
+mod mfa_reset_approval;
 mod oath_fixtures;
 mod passes;
 mod passkeys;

@@ -6,18 +6,23 @@ mod audit;
 mod authenticator;
 mod database;
 mod import;
+mod receipt;
+mod reset;
 mod sending;
 mod serve;
 
 use std::{
-    io::{ErrorKind, Write},
+    io::{ErrorKind, IsTerminal, Write},
     process::ExitCode,
 };
 
 use clap::{Parser, Subcommand};
 use serde::Serialize;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    mfa_resets::work::Pace,
+};
 
 /// Rekey: an authentication-method directory with a Microsoft-Graph-style API that resets all MFA of a user safely.
 #[derive(Debug, Parser)]
@@ -45,6 +50,11 @@ enum Command {
     /// The inventory of hardware OATH tokens.
     #[command(subcommand)]
     HardwareOath(import::HardwareOathCommand),
+    /// Reset all MFA of many users, named in a CSV file.
+    Reset(Box<reset::Reset>),
+    /// Receipts of finished resets.
+    #[command(subcommand)]
+    Receipt(receipt::ReceiptCommand),
     /// The audit log.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -63,6 +73,8 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::App(command) => command.run().await,
         Command::User(command) => command.run().await,
         Command::HardwareOath(command) => command.run().await,
+        Command::Reset(command) => command.run().await,
+        Command::Receipt(command) => command.run().await,
         Command::Audit(command) => command.run().await,
         Command::Authenticator(command) => command.run().await,
         Command::Openapi => openapi(),
@@ -71,6 +83,22 @@ pub async fn run(cli: Cli) -> ExitCode {
         eprintln!("rekey: {}", error.message());
         ExitCode::FAILURE
     })
+}
+
+/// `RUST_LOG` chooses what is logged, or else `default`.
+fn log_to_standard_error(default: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
+}
+
+/// Users of one tenant that a reset of many users resets in a second, unless another rate is asked for.
+const RATE: u32 = 5_000;
+
+/// The pace of the workers; 0 for as fast as can be.
+fn pace(users_per_second: u32) -> Pace {
+    Pace { users_per_second: Some(users_per_second).filter(|rate| *rate > 0) }
 }
 
 /// The result of a command, on standard output.

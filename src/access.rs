@@ -211,15 +211,9 @@ pub fn identify(tx: &mut Tx<'_>, caller: &Caller) -> Result<Actor> {
             if granted.roles.is_empty() {
                 return Err(Error::unauthenticated(NO_RELATIONSHIP));
             }
+            partner::check_scope(&at_home)?;
             let home_display_name = tenants::find(tx, home)?.map(|tenant| tenant.display_name).unwrap_or_default();
-            let powers = Powers::Partner(Partner {
-                home: home.clone(),
-                home_display_name,
-                who: Box::new(at_home.powers),
-                relationships: granted.relationships,
-                roles: granted.roles,
-            });
-            Ok(actor(powers, at_home.display_name, at_home.principal_name))
+            Ok(partner::in_tenant(&at_home, &home_display_name, &caller.tenant, granted))
         }
         Who::Application { id, secret_id, permissions } => {
             let withdrawn = || {
@@ -345,6 +339,11 @@ fn check_powers(actor: &Actor, rule: &Rule) -> Result<()> {
     let denied = |inner, message| Err(Error::Denied { area: rule.area, inner, message });
     let roles = match &actor.powers {
         Powers::Operator => return Ok(()),
+        Powers::Partner(_) if rule.own_tenant_only => {
+            let message =
+                "A partner who acts in a customer's tenant cannot do this there; use a token of the own tenant.";
+            return denied("ownTenantOnly", message.into());
+        }
         Powers::Application { permissions, .. } => {
             if rule.permissions.iter().any(|name| permissions.iter().any(|held| held == name)) {
                 return Ok(());

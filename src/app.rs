@@ -2,10 +2,12 @@
 
 pub mod devices;
 mod mfa_resets;
+mod partners;
 mod passwords;
 
 use std::sync::Arc;
 
+use secrecy::ExposeSecret;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::Semaphore;
 
@@ -13,6 +15,7 @@ use crate::{
     access::{self, Caller, Origin},
     audit::{self, Activity, Entry, Target},
     error::{Error, Result},
+    id::TenantId,
     idempotency,
     messages::Sending,
     methods::{fido2::relying_party::RelyingParty, password::PasswordCheck},
@@ -21,6 +24,7 @@ use crate::{
     tokens::{
         Claims, Issuer, VerifiedTokens,
         client_credentials::{self, Granted, Refusal, Refused, TokenRequest},
+        exchange::{self, ExchangeRequest},
     },
 };
 
@@ -109,6 +113,17 @@ impl App {
         }
     }
 
+    /// Answers a request of a partner's user for a token in a customer's tenant.
+    pub async fn exchange_token(&self, request: ExchangeRequest) -> Result<Result<Granted, Refusal>> {
+        let own = match self.verify_token(request.subject_token.expose_secret().to_owned()).await {
+            Ok(own) => own,
+            Err(Error::Unauthenticated { .. }) => return Ok(Err(Refusal::InvalidSubject)),
+            Err(error) => return Err(error),
+        };
+        let issuer = self.issuer.clone();
+        self.store.read(move |tx| exchange::exchange(tx, &issuer, &request.tenant, &own)).await
+    }
+
     /// Opens a sign-in session. The password is compared outside of the transaction: it takes tens of milliseconds on
     /// purpose, of as many cores as there are and no more.
     pub async fn begin_sign_in(&self, caller: Caller, request: SignInRequest) -> Result<SessionView> {
@@ -139,7 +154,16 @@ impl App {
         T: Serialize + DeserializeOwned + Send + 'static,
         F: Fn(&mut Tx<'_>, &Caller) -> Result<T> + Send + 'static,
     {
-        let (tenants, again) = (caller.tenants(), caller.clone());
+        self.write_across(caller, vec![], attempt, f).await
+    }
+
+    /// The same, and it may also write into the audit logs of these other tenants.
+    async fn write_across<T, F>(&self, caller: Caller, others: Vec<TenantId>, attempt: Attempt, f: F) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        F: Fn(&mut Tx<'_>, &Caller) -> Result<T> + Send + 'static,
+    {
+        let (tenants, again) = ([caller.tenants(), others].concat(), caller.clone());
         let outcome =
             self.store.write_for(&tenants, move |tx| idempotency::once(tx, &caller, |tx| f(tx, &caller))).await;
         self.note_refusal(&again, &attempt, &outcome).await?;

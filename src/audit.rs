@@ -38,6 +38,7 @@ const USERS: &str = "UserManagement";
 const ROLES: &str = "RoleManagement";
 const APPLICATIONS: &str = "ApplicationManagement";
 const DIRECTORY: &str = "DirectoryManagement";
+const PARTNERS: &str = "PartnerManagement";
 const POLICY: &str = "Policy";
 const DEVICES: &str = "Device";
 const CORE: &str = "Core Directory";
@@ -82,6 +83,18 @@ activities! {
     CREATE_TENANT = ("Create organization", DIRECTORY, CORE, "Add");
     CREATE_APPLICATION = ("Add application", APPLICATIONS, CORE, "Add");
     UPDATE_APPLICATION = ("Update application", APPLICATIONS, CORE, "Update");
+    CREATE_RELATIONSHIP = ("Add delegated admin relationship", PARTNERS, CORE, "Add");
+    UPDATE_RELATIONSHIP = ("Update delegated admin relationship", PARTNERS, CORE, "Update");
+    DELETE_RELATIONSHIP = ("Delete delegated admin relationship", PARTNERS, CORE, "Delete");
+    LOCK_RELATIONSHIP = ("Lock delegated admin relationship for approval", PARTNERS, CORE, "Update");
+    APPROVE_RELATIONSHIP = ("Approve delegated admin relationship", PARTNERS, CORE, "Update");
+    REJECT_RELATIONSHIP = ("Reject delegated admin relationship", PARTNERS, CORE, "Update");
+    TERMINATE_RELATIONSHIP = ("Terminate delegated admin relationship", PARTNERS, CORE, "Update");
+    EXPIRE_RELATIONSHIP = ("Expire delegated admin relationship", PARTNERS, CORE, "Update");
+    EXTEND_RELATIONSHIP = ("Extend delegated admin relationship", PARTNERS, CORE, "Update");
+    CREATE_ACCESS_ASSIGNMENT = ("Add delegated admin access assignment", PARTNERS, CORE, "Add");
+    UPDATE_ACCESS_ASSIGNMENT = ("Update delegated admin access assignment", PARTNERS, CORE, "Update");
+    DELETE_ACCESS_ASSIGNMENT = ("Delete delegated admin access assignment", PARTNERS, CORE, "Delete");
     OBTAIN_TOKEN = ("Obtain application token", APPLICATIONS, CORE, "Update");
 }
 

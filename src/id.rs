@@ -74,6 +74,10 @@ ids! {
     OperationId,
     /// One delegated administration of a customer by a partner.
     RelationshipId,
+    /// One step that was asked for in the life of a relationship.
+    RelationshipRequestId,
+    /// What one application or user of a partner may use of a relationship.
+    AccessAssignmentId,
     /// One reset of many users.
     MfaResetId,
 }

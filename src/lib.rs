@@ -22,6 +22,7 @@ pub mod idempotency;
 pub mod messages;
 pub mod methods;
 pub mod mfa_resets;
+pub mod partners;
 pub mod policy;
 pub mod reports;
 pub mod reset;

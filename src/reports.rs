@@ -52,8 +52,8 @@ pub fn registration_details(tx: &mut Tx<'_>, caller: &Caller, user: &str) -> Res
     })
 }
 
-/// A pass is no registration: it ends.
-fn counts(kind: MethodKind) -> bool {
+/// Whether somebody who has such a method is registered for MFA. A pass is no registration: it ends.
+pub fn counts(kind: MethodKind) -> bool {
     kind.counts_as_mfa() && kind != MethodKind::TemporaryAccessPass
 }
 

@@ -1,6 +1,7 @@
 //! Access tokens: our own issuer, one key per tenant, ES256 (RFC 7518), OAuth 2.0 client credentials (RFC 6749).
 
 pub mod client_credentials;
+pub mod exchange;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use crate::{
     clock::{Entropy, Timestamp},
     error::{Error, Result},
     id::{ApplicationId, SessionId, TenantId, UserId},
+    roles::Role,
     store::{
         Tx,
         applications::{Application, ApplicationSecret},
@@ -67,6 +69,9 @@ pub struct Claims {
     /// Template ids of a user's directory roles.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub wids: Option<Vec<String>>,
+    /// The tenant of the application or user, when it is a partner's that acts in a customer's tenant (`tid`).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub partner_tid: Option<TenantId>,
     /// What a sign-in's token is good for; none in a token with the user's roles.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub scp: Option<String>,
@@ -115,6 +120,7 @@ impl Issuer {
             idtyp: idtyp.to_owned(),
             roles: None,
             wids: None,
+            partner_tid: None,
             scp: None,
             amr: None,
             acr: None,
@@ -141,6 +147,41 @@ impl Issuer {
         claims.sid = Some(secret.id.clone());
         claims.roles = Some(application.permissions.clone());
         sign(tx, tenant, &claims)
+    }
+
+    /// A token for an application of a partner that showed `secret`, in the tenant of a customer who gave it `roles`.
+    pub fn for_application_of_partner(
+        &self,
+        tx: &mut Tx<'_>,
+        customer: &TenantId,
+        application: &Application,
+        secret: &ApplicationSecret,
+        roles: &[Role],
+    ) -> Result<SecretString> {
+        let mut claims = self.claims(tx, customer, application.application_id.as_str(), "app");
+        claims.appid = Some(application.application_id.clone());
+        claims.sid = Some(secret.id.clone());
+        claims.wids = Some(template_ids(roles));
+        claims.partner_tid = Some(application.tenant_id.clone());
+        sign(tx, customer, &claims)
+    }
+
+    /// A token for the user of a partner who showed the token `own`, in the tenant of a customer who gave him `roles`;
+    /// and for how many seconds it is good. It dies with the sessions that `own` belongs to.
+    pub fn for_user_of_partner(
+        &self,
+        tx: &mut Tx<'_>,
+        customer: &TenantId,
+        own: &Claims,
+        roles: &[Role],
+    ) -> Result<(SecretString, i64)> {
+        let mut claims = self.claims(tx, customer, &own.oid, "user");
+        claims.wids = Some(template_ids(roles));
+        claims.partner_tid = Some(own.tid.clone());
+        claims.iat_us = Some(own.issued_at().micros());
+        claims.exp = claims.exp.min(own.exp);
+        let lifetime = claims.exp - claims.iat;
+        Ok((sign(tx, customer, &claims)?, lifetime))
     }
 
     /// A token for a user, as a sign-in ends with it.
@@ -189,6 +230,10 @@ pub struct Outcome<'a> {
     /// RFC 8176 values.
     pub amr: Vec<String>,
     pub completed_at: Timestamp,
+}
+
+fn template_ids(roles: &[Role]) -> Vec<String> {
+    roles.iter().map(|role| role.as_str().to_owned()).collect()
 }
 
 fn sign(tx: &mut Tx<'_>, tenant: &TenantId, claims: &Claims) -> Result<SecretString> {
@@ -285,7 +330,7 @@ impl Claims {
             },
             ("user", _, session) => Who::User {
                 id: UserId::new(self.oid.clone()),
-                token_issued_at: self.iat_us.map_or(Timestamp::from_seconds(self.iat), Timestamp::from_micros),
+                token_issued_at: self.issued_at(),
                 scope: match (self.scp.as_deref(), session) {
                     (None, _) => Scope::Roles,
                     (Some(OWN_METHODS), _) => {
@@ -299,7 +344,15 @@ impl Claims {
             },
             _ => return Err(refused("The access token is for neither an application nor a user.")),
         };
+        let who = match self.partner_tid.clone() {
+            Some(home) => Who::Partner { home, who: Box::new(who) },
+            None => who,
+        };
         Ok(Caller { tenant: self.tid.clone(), who, origin, once })
+    }
+
+    fn issued_at(&self) -> Timestamp {
+        self.iat_us.map_or(Timestamp::from_seconds(self.iat), Timestamp::from_micros)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Clean-up that no request waits for: answers of idempotency keys after 24 hours, registrations that nobody finished,
-//! failures that are long ago, the sign-in log after 30 days.
+//! failures that are long ago, the sign-in log after 30 days; and the end of relationships, which is written down.
 //!
-//! Nobody waits for expired rows to go, so it does not matter when, how often, or on how many replicas this runs.
+//! Nobody waits for any of it, so it does not matter when, how often, or on how many replicas this runs.
 
 use std::time::Duration;
 
@@ -10,8 +10,11 @@ use crate::{
     id::TenantId,
     messages::limits,
     mfa_resets,
+    partners::sweep,
     sign_in::log,
-    store::{Store, challenges, guesses, idempotency, messages, methods, operations, sessions},
+    store::{
+        Store, challenges, guesses, idempotency, messages, methods, operations, relationships::requests, sessions,
+    },
     throttle,
 };
 
@@ -36,6 +39,7 @@ pub struct Removed {
     pub messages: usize,
     pub send_counts: usize,
     pub mfa_resets: usize,
+    pub relationship_operations: usize,
 }
 
 /// One round.
@@ -55,8 +59,10 @@ pub async fn run_once(store: &Store) -> Result<Removed> {
             messages: messages::purge_expired(tx)?,
             send_counts: limits::purge(tx)?,
             mfa_resets: mfa_resets::expire(tx)?,
+            relationship_operations: requests::purge_operations(tx, tx.now().plus_minutes(-OPERATION_MINUTES))?,
         })
     };
+    sweep::run_once(store).await?;
     store.write(&nobody, clean).await
 }
 
@@ -65,6 +71,8 @@ pub async fn run(store: Store) {
     loop {
         tokio::time::sleep(PAUSE).await;
         match run_once(&store).await {
+            // An abandoned upload may be so big that it goes in several rounds.
+            Ok(Removed { mfa_resets: 1.., .. }) => while run_once(&store).await.is_ok_and(|it| it.mfa_resets > 0) {},
             Ok(removed) => tracing::debug!(?removed, "cleaned up"),
             Err(error) => tracing::warn!(%error, "clean-up failed; the next round tries again"),
         }

@@ -31,7 +31,18 @@ use support::{
 const SHARED_OBJECTS: &[&str] = &["/v1.0/roleManagement/directory/roleDefinitions", "/v1.0/policies/"];
 
 /// Operations that every caller with a valid token may do in the tenant of the token.
-const OPEN_TO_CALLERS: &[&str] = &["listOrganization"];
+const OPEN_TO_CALLERS: &[&str] = &[
+    "listOrganization",
+    // They hold what the caller may see in the tenants of customers: nothing, without an access assignment.
+    "listManagedUsers",
+    "listManagedTenants",
+    "listRegistrationSummaries",
+    "getRegistrationSummary",
+];
+
+/// Operations that refuse whoever has nothing to do with a tenant that the body names, whether or not it exists; or that
+/// are for partners only.
+const DENYING: &[&str] = &["getCommonActions", "createRelationship"];
 
 /// Operations whose success reports what became of what the body names: another tenant's user is not found, or is
 /// refused like anybody who is not there.
@@ -59,6 +70,13 @@ async fn seeded(backend: Backend) -> TestApp {
     app.tenant = demo.tenant_id;
     app.token = app.token_of(&app.tenant, demo.client_id.as_str(), demo.client_secret.expose_secret()).await;
     app
+}
+
+/// Moves over to the partner, whose tenant holds what the examples for partners name.
+async fn become_partner(app: &mut TestApp) {
+    let partner = demo::seed(&app.app).await.unwrap().partner;
+    app.tenant = partner.tenant_id;
+    app.token = app.token_of(&app.tenant, partner.client_id.as_str(), partner.client_secret.expose_secret()).await;
 }
 
 async fn new_user(app: &TestApp, display_name: &str, principal_name: &str) -> UserId {
@@ -129,6 +147,7 @@ const FOREIGN: fn(&Operation, Addressed) -> &'static [u16] = |operation, address
     // An application is nobody's own.
     _ if operation.is_about_the_caller() => &[400],
     Addressed::InPath => &[404],
+    _ if DENYING.contains(&operation.id.as_str()) => &[403],
     Addressed::InBody if REPORTING.contains(&operation.id.as_str()) => &[],
     Addressed::InBody => &[400, 404],
     Addressed::Nowhere => &[],
@@ -266,50 +285,61 @@ async fn attack(app: &TestApp, operation: &Operation, intruder: &Intruder, names
 #[tokio::test]
 async fn every_operation_refuses_whoever_must_not() {
     for backend in support::backends() {
-        let app = seeded(backend).await;
+        let mut app = seeded(backend).await;
         let document = Document::parse(&rekey::api::document().unwrap());
         let mut operations: Vec<_> = document.operations().into_iter().filter(|it| !it.is_public()).collect();
         // Reads first, so that what a foreigner creates for himself is not mistaken for somebody else's.
         operations.sort_by_key(|operation| !operation.reads());
         assert!(operations.iter().any(|operation| operation.id == "resetMfa"));
-
-        let foreign = app.new_tenant("intruder.example").await;
-        let intruders = intruders(&app, &foreign).await;
-        let foreigner = intruders.last().and_then(|intruder| intruder.token.clone()).unwrap();
-
-        let before = read_all(&app, &operations, &app.token).await;
-        let again = read_all(&app, &operations, &app.token).await;
-        let mut names = names_in(&before);
-        names.insert(demo::EXAMPLE_USER.into());
-        // No list shows it.
-        names.insert(demo::id("signInSession passwordChange"));
-        let shared: Vec<Operation> = document.operations().into_iter().filter(is_shared).collect();
-        let public = names_in(&read_all(&app, &shared, &foreigner).await);
-        names.retain(|name| !public.contains(name));
-
-        let mut wrong = vec![];
-        for operation in &operations {
-            let is_proven =
-                operation.path_values().next().is_none() || is_shared(operation) || operation.is_about_the_caller();
-            if !is_proven && addressed(operation, &names) != Addressed::InPath {
-                wrong.push(format!("{operation}: the example in its path names nothing that the tenant has"));
-            }
-            for intruder in &intruders {
-                wrong.extend(attack(&app, operation, intruder, &names).await);
-            }
-        }
-        // The log records refusals; a challenge is another each time it is asked for.
-        for (operation, answer) in read_all(&app, &operations, &app.token).await {
-            let is_steady = before[&operation].text == again[&operation].text && !operation.contains("/auditLogs/");
-            if is_steady && answer.text != before[&operation].text {
-                wrong.push(format!(
-                    "{operation}: changed by an intruder:\n{}\n{}",
-                    before[&operation].text, answer.text
-                ));
-            }
-        }
+        let (of_partners, of_everybody): (Vec<_>, Vec<_>) =
+            operations.into_iter().partition(Operation::is_for_partners);
+        let mut wrong = what_intruders_can(&app, &document, of_everybody, "intruder.example").await;
+        become_partner(&mut app).await;
+        wrong.extend(what_intruders_can(&app, &document, of_partners, "another-intruder.example").await);
         assert!(wrong.is_empty(), "{backend:?}:\n{}", wrong.join("\n"));
     }
+}
+
+/// Tries these operations on the test tenant as everybody who must not; what is wrong with the answers.
+async fn what_intruders_can(
+    app: &TestApp,
+    document: &Document,
+    operations: Vec<Operation>,
+    domain: &str,
+) -> Vec<String> {
+    let foreign = app.new_tenant(domain).await;
+    let intruders = intruders(app, &foreign).await;
+    let foreigner = intruders.last().and_then(|intruder| intruder.token.clone()).unwrap();
+
+    let before = read_all(app, &operations, &app.token).await;
+    let again = read_all(app, &operations, &app.token).await;
+    let mut names = names_in(&before);
+    names.insert(demo::EXAMPLE_USER.into());
+    // No list shows it.
+    names.insert(demo::id("signInSession passwordChange"));
+    let shared: Vec<Operation> = document.operations().into_iter().filter(is_shared).collect();
+    let public = names_in(&read_all(app, &shared, &foreigner).await);
+    names.retain(|name| !public.contains(name));
+
+    let mut wrong = vec![];
+    for operation in &operations {
+        let is_proven =
+            operation.path_values().next().is_none() || is_shared(operation) || operation.is_about_the_caller();
+        if !is_proven && addressed(operation, &names) != Addressed::InPath {
+            wrong.push(format!("{operation}: the example in its path names nothing that the tenant has"));
+        }
+        for intruder in &intruders {
+            wrong.extend(attack(app, operation, intruder, &names).await);
+        }
+    }
+    // The log records refusals; a challenge is another each time it is asked for.
+    for (operation, answer) in read_all(app, &operations, &app.token).await {
+        let is_steady = before[&operation].text == again[&operation].text && !operation.contains("/auditLogs/");
+        if is_steady && answer.text != before[&operation].text {
+            wrong.push(format!("{operation}: changed by an intruder:\n{}\n{}", before[&operation].text, answer.text));
+        }
+    }
+    wrong
 }
 
 /// Calls that bear no token are signed: nobody's token is good for them, and nobody else's signature. (What can be wrong
@@ -353,7 +383,9 @@ async fn every_operation_of_devices_refuses_whoever_is_not_the_device() {
 /// Without this the tests above would also pass if everything were refused to everybody.
 #[tokio::test]
 async fn every_operation_lets_the_right_caller_through() {
-    let app = seeded(Backend::Sqlite).await;
+    let mut app = seeded(Backend::Sqlite).await;
+    let own = app.token.clone();
+    become_partner(&mut app).await;
     let document = Document::parse(&rekey::api::document().unwrap());
     let mut operations: Vec<_> = document.operations();
     operations.retain(|operation| !operation.is_public() && !operation.is_about_the_caller());
@@ -361,7 +393,8 @@ async fn every_operation_lets_the_right_caller_through() {
     operations.sort_by_key(|operation| (operation.method == reqwest::Method::DELETE, !operation.reads()));
     let mut wrong = vec![];
     for operation in &operations {
-        let answer = Answer::of(operation.request(&app.http, &app.base).bearer_auth(&app.token)).await;
+        let token = if operation.is_for_partners() { &app.token } else { &own };
+        let answer = Answer::of(operation.request(&app.http, &app.base).bearer_auth(token)).await;
         let status = answer.status.as_u16();
         // An example may be outlived by another operation's (409, 404) or need a code of this minute (400); reads
         // work as they stand.

@@ -73,6 +73,8 @@ fn cases() -> Vec<Case> {
     let audits = "/v1.0/auditLogs/directoryAudits";
     let requirements = format!("{user}/authentication/requirements");
     let preferences = format!("{user}/authentication/signInPreferences");
+    let relationships = "/v1.0/tenantRelationships/delegatedAdminRelationships";
+    let managed = "/v1.0/tenantRelationships/managedTenants";
     let new_user = |change: serde_json::Value| {
         let mut body = json!({
             "displayName": "X", "userPrincipalName": "x@contoso.example", "mailNickname": "x", "accountEnabled": true,
@@ -207,6 +209,26 @@ fn cases() -> Vec<Case> {
         Case::new("unbalanced filter", get.clone(), format!("{audits}?$filter=((id%20eq%20'x')"), &[400]),
         Case::new("unterminated text", get.clone(), format!("{audits}?$filter=id%20eq%20'x"), &[400]),
         Case::new("order by unknown", get.clone(), format!("{audits}?$orderby=id%20desc"), &[400]),
+        // Partners.
+        Case::new("proposal of a customer", post.clone(), relationships, &[403])
+            .json(r#"{"displayName":"X","duration":"P1Y","accessDetails":{"unifiedRoles":[{"roleDefinitionId":"f2ef992c-3afb-46b9-b7cf-a126ee74c451"}]}}"#),
+        Case::new("proposal without roles", post.clone(), relationships, &[400]).json(r#"{"displayName":"X","duration":"P1Y"}"#),
+        Case::new("name as number", post.clone(), relationships, &[400])
+            .json(r#"{"displayName":7,"duration":"P1Y","accessDetails":{"unifiedRoles":[]}}"#),
+        Case::new("another partner's draft", get.clone(), format!("{relationships}/{}", demo::id("draft relationship")), &[404]),
+        Case::new("no If-Match", delete.clone(), format!("{relationships}/{}", demo::id("draft relationship")), &[428]),
+        Case::new("unknown action", post.clone(), format!("{relationships}/x/requests"), &[400]).json(r#"{"action":"resurrect"}"#),
+        Case::new("relationship by no id", post.clone(), format!("{relationships}/x/requests"), &[404]).json(r#"{"action":"approve"}"#),
+        Case::new("filter on a partner's other field", get.clone(), format!("{relationships}?$filter=duration%20eq%20'P1Y'"), &[400]),
+        Case::new("page of 301", get.clone(), format!("{relationships}?$top=301"), &[400]),
+        Case::new("no tenants", post.clone(), format!("{managed}/commonActions"), &[400]).json(r#"{"tenantIds":[]}"#),
+        Case::new("tenant by name", post.clone(), format!("{managed}/commonActions"), &[400]).json(r#"{"tenantIds":["contoso.example"]}"#),
+        Case::new("1001 tenants", post.clone(), format!("{managed}/commonActions"), &[400])
+            .json(json!({"tenantIds": vec![demo::id("nobody"); 1001]}).to_string()),
+        Case::new("another customer", post.clone(), format!("{managed}/commonActions"), &[403])
+            .json(json!({"tenantIds": [demo::tenant_id_of("northwind.example")]}).to_string()),
+        Case::new("users of another customer", get.clone(), format!("{managed}/users?tenantIds={}", demo::tenant_id_of("northwind.example")), &[403]),
+        Case::new("forged position", get.clone(), format!("{managed}/users?$skiptoken=eA"), &[400]),
         Case::new("unknown event", get.clone(), format!("{audits}/nothing"), &[404]),
     ]
 }

@@ -30,6 +30,12 @@ async fn demo_app() -> TestApp {
     app
 }
 
+/// A token of the demo's partner, for what only partners do.
+async fn partner_token(app: &TestApp) -> String {
+    let partner = demo::seed(&app.app).await.unwrap().partner;
+    app.token_of(&partner.tenant_id, partner.client_id.as_str(), partner.client_secret.expose_secret()).await
+}
+
 async fn begin_sign_in(app: &TestApp, user: &str) -> Value {
     let first = json!({"type": "password", "password": demo::PASSWORD});
     app.post("/v1.0/signInSessions", json!({"userPrincipalName": user, "firstFactor": first})).await.expect(201).json
@@ -119,6 +125,9 @@ async fn execute(app: &TestApp, own: &[String], operation: &Operation) -> Answer
     if operation.is_for_devices() {
         return execute_on_device(app, operation).await;
     }
+    if operation.is_for_partners() {
+        return execute_as(app, operation, &partner_token(app).await).await;
+    }
     if !operation.path.starts_with("/v1.0/me") {
         return execute_as(app, operation, &app.token).await;
     }
@@ -143,6 +152,9 @@ async fn new_passkey(app: &TestApp, operation: &Operation, token: &str) -> Value
 async fn execute_as(app: &TestApp, operation: &Operation, token: &str) -> Answer {
     let url = format!("{}{}", app.base, target(operation));
     let mut request = app.http.request(operation.method.clone(), url).bearer_auth(token);
+    for (name, value) in operation.headers() {
+        request = request.header(name, value);
+    }
     if let Some(body) = &operation.body {
         let mut text = operation.body_text();
         if let Some(json) = body.example.as_ref().filter(|json| json["verificationCode"].is_string()) {

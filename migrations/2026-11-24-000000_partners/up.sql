@@ -7,6 +7,8 @@ CREATE TABLE relationships (
     relationship_id TEXT NOT NULL,
     -- Nobody until a customer approves, when the partner named nobody.
     customer_tenant_id TEXT,
+    -- As the partner says until the customer approves, then as the customer is called.
+    customer_display_name TEXT,
     display_name TEXT NOT NULL,
     -- ISO 8601, as it was asked for.
     duration TEXT NOT NULL,
@@ -18,6 +20,8 @@ CREATE TABLE relationships (
     modified_at BIGINT NOT NULL,
     activated_at BIGINT,
     ends_at BIGINT,
+    -- From when on it is about to end; null while it extends itself.
+    expiring_at BIGINT,
     version BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, relationship_id)
 );
@@ -58,10 +62,12 @@ CREATE TABLE relationship_operations (
     relationship_id TEXT NOT NULL,
     operation_id TEXT NOT NULL,
     operation_type TEXT NOT NULL,
+    -- JSON: the assignment as it was asked for.
     data TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, relationship_id, operation_id)
 );
+CREATE INDEX relationship_operations_by_age ON relationship_operations (created_at);
 
 -- A reset of many users, possibly of many tenants. The tenant is the one of whoever created it.
 CREATE TABLE mfa_resets (

@@ -40,6 +40,10 @@ pub enum Action {
     ResetPassword,
     /// Lifting the limits on guessing.
     Unlock,
+    /// Which partners administer which customers.
+    ReadRelationships,
+    /// Proposing, approving and ending that.
+    WriteRelationships,
 }
 
 /// What one action takes: any of the permissions of an application, or any of the roles of a user.
@@ -49,6 +53,8 @@ pub(super) struct Rule {
     pub(super) area: Area,
     /// Sensitive: a user caller must outrank the target (contract of Graph's roles), and cannot act on himself.
     pub(super) sensitive: bool,
+    /// Only for the tenant's own people and applications, never for a partner who acts in it.
+    pub(super) own_tenant_only: bool,
 }
 
 const METHOD_READERS: &[Role] = &[
@@ -76,6 +82,8 @@ const WRITE_METHODS: &str = "UserAuthenticationMethod.ReadWrite.All";
 const RESET_MFA: &str = "MfaReset.ReadWrite.All";
 const READ_POLICY: &str = "Policy.Read.All";
 const WRITE_POLICY: &str = "Policy.ReadWrite.AuthenticationMethod";
+const READ_RELATIONSHIPS: &str = "DelegatedAdminRelationship.Read.All";
+const WRITE_RELATIONSHIPS: &str = "DelegatedAdminRelationship.ReadWrite.All";
 
 /// The permissions that are not derived from a method kind.
 const PERMISSIONS: &[&str] = &[
@@ -91,8 +99,8 @@ const PERMISSIONS: &[&str] = &[
     "Policy.ReadWrite.SecurityDefaults",
     "AuditLog.Read.All",
     "Application.ReadWrite.All",
-    "DelegatedAdminRelationship.Read.All",
-    "DelegatedAdminRelationship.ReadWrite.All",
+    READ_RELATIONSHIPS,
+    WRITE_RELATIONSHIPS,
     "SignIn.Verify.All",
     "SignIn.Assert.All",
 ];
@@ -117,6 +125,7 @@ pub(super) fn rule(action: Action) -> Rule {
         roles,
         area: Area::Directory,
         sensitive,
+        own_tenant_only: false,
     };
     let methods = |permissions: &[&'static str], roles, sensitive| Rule {
         area: Area::Methods,
@@ -207,6 +216,14 @@ pub(super) fn rule(action: Action) -> Rule {
             permissions: vec![kind_permission(MethodKind::Password, "ReadWrite"), WRITE_METHODS.into()],
             ..methods(&[], PASSWORD_RESETTERS, true)
         },
+        // A partner must not widen or keep its own powers.
+        Action::ReadRelationships => Rule {
+            own_tenant_only: true,
+            ..methods(&[READ_RELATIONSHIPS, WRITE_RELATIONSHIPS], &[GlobalReader, GlobalAdministrator], false)
+        },
+        Action::WriteRelationships => {
+            Rule { own_tenant_only: true, ..methods(&[WRITE_RELATIONSHIPS], &[GlobalAdministrator], false) }
+        }
         Action::Unlock => methods(&[RESET_MFA, WRITE_METHODS], METHOD_WRITERS, true),
         Action::ReadAuditLogs => directory(
             &["AuditLog.Read.All"],

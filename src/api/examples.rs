@@ -207,6 +207,57 @@ pub fn hardware_oath_pskc() -> String {
     )
 }
 
+/// A relationship between the demo's partner and the tenant of the other examples.
+pub fn relationship() -> String {
+    demo::partner::relationship(demo::EXAMPLE_TENANT).into_string()
+}
+
+/// A relationship that the demo's partner has not locked yet.
+pub fn draft_relationship() -> String {
+    demo::id("draft relationship")
+}
+
+pub fn relationship_request() -> String {
+    demo::id("relationship request")
+}
+
+pub fn relationship_operation() -> String {
+    demo::id("relationship operation")
+}
+
+/// What the demo partner's application may use of the relationship above.
+pub fn access_assignment() -> String {
+    demo::id("access assignment")
+}
+
+/// The etag of what was never changed.
+pub fn etag() -> Option<String> {
+    Some("W/\"1\"".into())
+}
+
+pub fn relationship_filter() -> Option<String> {
+    Some("status eq 'active'".into())
+}
+
+/// A user of the demo's partner who has no access assignment yet.
+pub fn engineer() -> String {
+    demo::partner::engineer().into_string()
+}
+
+/// The tenant of the other examples, by its id.
+pub fn customer() -> String {
+    demo::tenant_id_of(demo::EXAMPLE_TENANT).into_string()
+}
+
+/// The ids of all of the demo's customers.
+pub fn customer_ids() -> Vec<String> {
+    demo::partner::customers().map(|domain| demo::tenant_id_of(domain).into_string()).collect()
+}
+
+pub fn customers() -> Option<String> {
+    Some(customer_ids().join(","))
+}
+
 pub fn audit_event() -> String {
     demo::id("audit event")
 }

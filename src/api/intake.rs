@@ -48,6 +48,7 @@ const MAX_HEADER: usize = 256;
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const CSV: &str = "text/csv";
 
 /// What is known of a request before its handler runs.
 #[derive(Debug, Clone, Default)]
@@ -215,6 +216,8 @@ async fn prepare(app: &App, request: &mut Request, info: &mut RequestInfo) -> po
         return Ok(());
     }
     if is_streamed(request, info) {
+        // Bare, as the operation's document has it.
+        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CSV));
         info.once = once(app, request, info, &[]).map_err(problem::Problem)?;
         return refuse_encodings(request);
     }
@@ -236,7 +239,13 @@ fn hides_control_characters(address: &str) -> bool {
 /// An upload that its handler takes in piece by piece, and bounds itself. Its handler also completes the fingerprint of
 /// its `Idempotency-Key`.
 fn is_streamed(request: &Request, info: &RequestInfo) -> bool {
-    info.path.ends_with("/mfaResets") && media_type(request).as_deref() == Some("text/csv")
+    let is_utf8 = request.content_type().is_some_and(|media_type| {
+        let mut charset = media_type.split(';').filter_map(|part| part.trim().split_once('='));
+        charset.all(|(name, value)| {
+            !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+        })
+    });
+    info.path.ends_with("/mfaResets") && media_type(request).as_deref() == Some(CSV) && is_utf8
 }
 
 /// The body's media type without parameters, in lower case.

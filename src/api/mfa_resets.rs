@@ -2,6 +2,7 @@
 
 mod bodies;
 mod follow;
+mod items;
 mod upload;
 
 use poem::Body;
@@ -15,11 +16,7 @@ use super::{
     Tag, examples,
     guard::Guard,
     intake::RequestInfo,
-    odata::{
-        Entity, Page, Paging, bind,
-        bind::{Property, Value},
-        etag, foreign_skip_token, refuse_other_options,
-    },
+    odata::{Entity, Page, Paging, etag, foreign_skip_token, refuse_other_options},
     problem::Problem,
     reset::AlsoDelete,
 };
@@ -28,16 +25,13 @@ use crate::{
     app::{App, Attempt},
     audit::Activity,
     clock::Timestamp,
-    error::{Error, Result},
+    error::Result,
     id::{MfaResetId, TenantId},
     mfa_resets::{self, MfaReset, targets},
-    store::{
-        Tx,
-        filter::{Filter, Operator},
-        mfa_resets::items::{ItemFilter, ItemStatus},
-    },
+    store::Tx,
 };
-use bodies::{ItemView, MfaResetView, NewMfaResetBody};
+use bodies::{MfaResetView, NewMfaResetBody};
+use items::{ItemView, item_filter};
 
 pub struct MfaResetsApi(pub App);
 
@@ -405,50 +399,4 @@ fn position(key: &str) -> Result<(Timestamp, MfaResetId)> {
         .split_once('.')
         .and_then(|(micros, id)| Some((Timestamp::from_micros(micros.parse().ok()?), MfaResetId::parse(id)?)));
     parts.ok_or_else(foreign_skip_token)
-}
-
-/// What items can be filtered by.
-enum ItemField {
-    Status(String),
-    Tenant(String),
-}
-
-const ITEM_PROPERTIES: &[Property<ItemField>] = &[
-    Property::text("status", &[Operator::Eq], ItemField::Status),
-    Property {
-        path: "tenantId",
-        operators: &[Operator::Eq],
-        value: Value::Text(|id| ItemField::Tenant(bind::guid(id))),
-    },
-];
-
-/// Equalities joined by `and`: what the index of items can answer.
-fn item_filter(text: &str) -> Result<ItemFilter> {
-    fn collect(filter: Filter<ItemField>, into: &mut ItemFilter) -> Result<()> {
-        match filter {
-            Filter::And(left, right) => {
-                collect(*left, into)?;
-                collect(*right, into)
-            }
-            Filter::Test(ItemField::Status(status), _) if into.status.is_none() => {
-                into.status = Some(ItemStatus::parse(&status).ok_or_else(|| {
-                    let known: Vec<_> = ItemStatus::ALL.iter().map(|status| status.as_str()).collect();
-                    Error::invalid("$filter", format!("The status of an item is one of {}.", known.join(", ")))
-                })?);
-                Ok(())
-            }
-            Filter::Test(ItemField::Tenant(tenant), _) if into.target_tenant.is_none() => {
-                into.target_tenant = Some(TenantId::new(tenant));
-                Ok(())
-            }
-            Filter::Or(..) | Filter::Not(_) | Filter::Test(..) => {
-                let message =
-                    "Items are filtered by status eq '...', by tenantId eq '...', or by both joined by 'and'.";
-                Err(Error::invalid("$filter", message))
-            }
-        }
-    }
-    let mut filter = ItemFilter::default();
-    collect(bind::read(text, ITEM_PROPERTIES)?, &mut filter)?;
-    Ok(filter)
 }

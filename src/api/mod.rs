@@ -10,14 +10,17 @@ mod odata;
 pub mod problem;
 mod strict_json;
 
+mod access_assignments;
 mod authentication_methods_policy;
 mod authenticator_devices;
+mod customers;
 mod deleted_items;
 mod directory_audits;
 mod email;
 mod fido2;
 mod hardware_oath;
 mod hardware_oath_devices;
+mod managed_tenants;
 mod me;
 mod methods;
 mod mfa_resets;
@@ -28,6 +31,8 @@ mod password;
 mod phone;
 mod policies;
 mod preferences;
+mod relationship_requests;
+mod relationships;
 mod reports;
 mod requirements;
 mod reset;
@@ -78,6 +83,10 @@ enum Tag {
     Roles,
     /// This tenant.
     Organization,
+    /// Partners who administer customers: what they may do there and for how long, who of them does it, and what they
+    /// see of many customers at once. Most of it takes an application of the *partner*: authorize with the second pair
+    /// that `rekey serve --demo` prints.
+    Partners,
     /// What applies to the whole tenant.
     Policies,
     /// Who did what to whom, from where; and who signed in.
@@ -99,6 +108,7 @@ const TAGS: &[&str] = &[
     "Users",
     "Directory roles",
     "Organization",
+    "Partners",
     "Policies",
     "Audit logs",
     "Reports",
@@ -127,6 +137,13 @@ fn all(app: &App) -> impl OpenApi + use<> {
         (hardware_oath::HardwareOathApi(app()), hardware_oath_devices::HardwareOathDevicesApi(app())),
         (users::UsersApi(app()), deleted_items::DeletedItemsApi(app()), role_management::RoleManagementApi(app())),
         organization::OrganizationApi(app()),
+        (
+            relationships::RelationshipsApi(app()),
+            relationship_requests::RelationshipRequestsApi(app()),
+            access_assignments::AccessAssignmentsApi(app()),
+            customers::CustomersApi(app()),
+            managed_tenants::ManagedTenantsApi(app()),
+        ),
         (policies::PoliciesApi(app()), authentication_methods_policy::AuthenticationMethodsPolicyApi(app())),
         reports::ReportsApi(app()),
         (directory_audits::DirectoryAuditsApi(app()), sign_ins::SignInsApi(app())),

@@ -18,7 +18,10 @@ use secrecy::SecretString;
 use super::{examples, intake::RequestInfo};
 use crate::{
     error::Error,
-    tokens::client_credentials::{Refusal, TokenRequest},
+    tokens::{
+        client_credentials::{Refusal, TokenRequest},
+        exchange::{self, ExchangeRequest},
+    },
 };
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -109,7 +112,7 @@ fn status(refusal: Refusal) -> StatusCode {
     }
 }
 
-/// OAuth's own code (RFC 6749 sections 4.1.2.1 and 5.2).
+/// OAuth's own code (RFC 6749 sections 4.1.2.1 and 5.2; RFC 8693 section 2.2.2).
 fn code(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::Malformed(_)
@@ -117,10 +120,12 @@ fn code(refusal: Refusal) -> &'static str {
         | Refusal::Duplicated
         | Refusal::WrongMethod
         | Refusal::UnknownTenant
+        | Refusal::InvalidSubject
         | Refusal::TenantNotNamed => "invalid_request",
         Refusal::UnsupportedGrant => "unsupported_grant_type",
         Refusal::InvalidScope => "invalid_scope",
-        Refusal::UnknownApplication | Refusal::Disabled => "unauthorized_client",
+        Refusal::UnknownApplication | Refusal::Disabled | Refusal::NotAssigned => "unauthorized_client",
+        Refusal::UserNotAssigned => "invalid_target",
         Refusal::WrongSecret | Refusal::ExpiredSecret => "invalid_client",
         Refusal::Fault => "server_error",
         Refusal::Unavailable => "temporarily_unavailable",
@@ -167,24 +172,31 @@ pub fn respond(error: &poem::Error, status: StatusCode, info: &RequestInfo) -> R
 /// What a token request consists of, for the document. Swagger UI fills a form from the example of each field.
 fn form_schema() -> MetaSchema {
     let fields = [
-        ("grant_type", "Always `client_credentials`.", "client_credentials".to_owned()),
-        ("client_id", "The application's id; left out with HTTP Basic.", examples::application()),
+        (
+            "grant_type",
+            "`client_credentials`, or `urn:ietf:params:oauth:grant-type:token-exchange` with `subject_token` and \
+             `subject_token_type` instead of client id and secret.",
+            Some("client_credentials".to_owned()),
+        ),
+        ("client_id", "The application's id; left out with HTTP Basic.", Some(examples::application())),
         (
             "client_secret",
             "One of the application's secrets; left out with HTTP Basic.",
-            "put the secret that rekey serve --demo prints here".to_owned(),
+            Some("put the secret that rekey serve --demo prints here".to_owned()),
         ),
         (
             "scope",
             "`.default` or `<anything>/.default`: all permissions that the application was granted.",
-            ".default".to_owned(),
+            Some(".default".to_owned()),
         ),
+        ("subject_token", "For a token exchange: the user's access token of the partner's own tenant.", None),
+        ("subject_token_type", "For a token exchange: `urn:ietf:params:oauth:token-type:access_token`.", None),
     ];
-    let example = fields.iter().map(|(name, _, example)| ((*name).to_owned(), example.clone().into()));
+    let example = fields.iter().filter_map(|(name, _, example)| Some(((*name).to_owned(), example.clone()?.into())));
     let example = serde_json::Value::Object(example.collect());
-    let property = |(name, description, example): (_, _, String)| {
-        let schema =
-            MetaSchema { description: Some(description), example: Some(example.into()), ..MetaSchema::new("string") };
+    let property = |(name, description, example): (_, _, Option<String>)| {
+        let example = example.map(Into::into);
+        let schema = MetaSchema { description: Some(description), example, ..MetaSchema::new("string") };
         (name, MetaSchemaRef::Inline(Box::new(schema)))
     };
     MetaSchema {
@@ -282,15 +294,37 @@ fn parse_basic(header: &str) -> Result<Option<(String, SecretString)>, Refusal> 
     parse().map(Some).ok_or(MALFORMED_BASIC)
 }
 
+const UNSUPPORTED_EXCHANGE: Refusal = Refusal::Malformed(
+    "Only tokens of the type urn:ietf:params:oauth:token-type:access_token are exchanged, and for no other actor.",
+);
+
+/// What a token request asks for.
+#[derive(Debug)]
+pub enum Asked {
+    ClientCredentials(TokenRequest),
+    Exchange(ExchangeRequest),
+}
+
 impl TokenForm {
     /// What is asked for, once every field is there and makes sense.
-    pub fn into_request(self, tenant: String) -> Result<TokenRequest, Refusal> {
+    pub fn into_request(self, tenant: String) -> Result<Asked, Refusal> {
         let mut fields = self.fields?;
         let mut take = |name: &'static str| {
             let place = fields.iter().position(|(known, _)| known == name)?;
             Some(fields.swap_remove(place).1)
         };
         let grant_type = take("grant_type").ok_or(Refusal::Missing("grant_type"))?;
+        if grant_type == exchange::GRANT_TYPE {
+            let subject_token = take("subject_token").ok_or(Refusal::Missing("subject_token"))?.into();
+            let types = [take("subject_token_type"), take("requested_token_type")];
+            if types[0].is_none() {
+                return Err(Refusal::Missing("subject_token_type"));
+            }
+            if types.into_iter().flatten().any(|name| name != exchange::ACCESS_TOKEN) || take("actor_token").is_some() {
+                return Err(UNSUPPORTED_EXCHANGE);
+            }
+            return Ok(Asked::Exchange(ExchangeRequest { tenant, subject_token }));
+        }
         if grant_type != "client_credentials" {
             return Err(Refusal::UnsupportedGrant);
         }
@@ -310,7 +344,7 @@ impl TokenForm {
         if !scope.is_empty() && !is_default {
             return Err(Refusal::InvalidScope);
         }
-        Ok(TokenRequest { tenant, client_id, client_secret })
+        Ok(Asked::ClientCredentials(TokenRequest { tenant, client_id, client_secret }))
     }
 }
 
@@ -323,7 +357,29 @@ mod tests {
 
     fn request(body: &str, authorization: Option<&str>) -> Result<TokenRequest, Refusal> {
         let basic = authorization.map_or(Ok(None), parse_basic);
-        TokenForm { fields: parse_form(body.as_bytes()), basic }.into_request("t".into())
+        match (TokenForm { fields: parse_form(body.as_bytes()), basic }).into_request("t".into())? {
+            Asked::ClientCredentials(request) => Ok(request),
+            Asked::Exchange(request) => panic!("{request:?}"),
+        }
+    }
+
+    #[test]
+    fn exchanges() {
+        let grant = format!("grant_type={}&subject_token=a.b.c", exchange::GRANT_TYPE);
+        let ask = |rest: &str| {
+            let body = format!("{grant}{rest}");
+            TokenForm { fields: parse_form(body.as_bytes()), basic: Ok(None) }.into_request("t".into())
+        };
+        let typed = format!("&subject_token_type={}", exchange::ACCESS_TOKEN);
+        let Ok(Asked::Exchange(asked)) = ask(&typed) else { panic!("it is an exchange") };
+        assert_eq!((asked.tenant.as_str(), asked.subject_token.expose_secret()), ("t", "a.b.c"));
+        assert!(ask(&format!("{typed}&requested_token_type={}", exchange::ACCESS_TOKEN)).is_ok());
+        assert_eq!(ask("").unwrap_err(), Refusal::Missing("subject_token_type"));
+        for wrong in
+            ["&subject_token_type=x", &format!("{typed}&actor_token=x"), &format!("{typed}&requested_token_type=x")]
+        {
+            assert_eq!(ask(wrong).unwrap_err(), UNSUPPORTED_EXCHANGE, "{wrong}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use secrecy::ExposeSecret;
 use super::{
     Tag, examples,
     intake::{CallerNote, RequestInfo},
-    oauth::{OauthProblem, TokenForm},
+    oauth::{Asked, OauthProblem, TokenForm},
 };
 use crate::{
     app::App,
@@ -19,8 +19,8 @@ use crate::{
     id::TenantId,
     store::keys::PublicKey,
     tokens::{
-        self,
         client_credentials::{self, Refusal},
+        exchange,
     },
 };
 
@@ -38,6 +38,9 @@ struct TokenView {
     ext_expires_in: i64,
     /// The token: a JWT, signed with ES256.
     access_token: String,
+    /// After a token exchange: `urn:ietf:params:oauth:token-type:access_token`.
+    #[oai(skip_serializing_if_is_none)]
+    issued_token_type: Option<String>,
 }
 
 #[derive(ApiResponse)]
@@ -88,13 +91,26 @@ impl ConfigurationView {
             jwks_uri: format!("{base}/discovery/v2.0/keys"),
             response_types_supported: list(&["none"]),
             response_modes_supported: list(&["query"]),
-            grant_types_supported: list(&["client_credentials"]),
+            grant_types_supported: list(&["client_credentials", exchange::GRANT_TYPE]),
             scopes_supported: list(&[".default"]),
             subject_types_supported: list(&["public"]),
             id_token_signing_alg_values_supported: list(&["ES256"]),
             token_endpoint_auth_methods_supported: list(&["client_secret_post", "client_secret_basic"]),
             claims_supported: list(&[
-                "iss", "aud", "tid", "oid", "sub", "appid", "idtyp", "roles", "wids", "iat", "nbf", "exp", "jti",
+                "iss",
+                "aud",
+                "tid",
+                "oid",
+                "sub",
+                "appid",
+                "idtyp",
+                "roles",
+                "wids",
+                "partner_tid",
+                "iat",
+                "nbf",
+                "exp",
+                "jti",
             ]),
             request_uri_parameter_supported: false,
         }
@@ -158,6 +174,13 @@ impl TokensApi {
     /// The `tenant` is the tenant's id or domain; `common` stands for the tenant that the application belongs to. The
     /// scope is `.default` or `<anything>/.default`. Unknown fields are ignored.
     ///
+    /// **Partners.** An application of a partner asks at the token endpoint of a *customer*, with its own id and secret:
+    /// while an active relationship and an access assignment cover it, it gets a token of that tenant with the roles in
+    /// `wids` and the partner's tenant in `partner_tid`. It dies with the relationship. A *user* of a partner exchanges
+    /// his own access token there (RFC 8693: `grant_type=urn:ietf:params:oauth:grant-type:token-exchange`,
+    /// `subject_token`, `subject_token_type=urn:ietf:params:oauth:token-type:access_token`); the new one never lives
+    /// longer than the one that was shown.
+    ///
     /// The example cannot hold a real secret: put in the one that `rekey serve --demo` prints. (*Authorize* at the top
     /// of this page does all of this for you.)
     #[oai(path = "/:tenant/oauth2/v2.0/token", method = "post", operation_id = "getToken")]
@@ -169,13 +192,17 @@ impl TokensApi {
         tenant: Path<String>,
         form: TokenForm,
     ) -> Result<TokenAnswer, OauthProblem> {
-        let granted = self.0.obtain_token(form.into_request(tenant.0)?, info.origin.clone()).await??;
-        info.note(CallerNote { tenant: granted.tenant, caller: granted.application.into_string() });
+        let (granted, issued_token_type) = match form.into_request(tenant.0)? {
+            Asked::ClientCredentials(request) => (self.0.obtain_token(request, info.origin.clone()).await??, None),
+            Asked::Exchange(request) => (self.0.exchange_token(request).await??, Some(exchange::ACCESS_TOKEN.into())),
+        };
+        info.note(CallerNote { tenant: granted.tenant, caller: granted.caller });
         let view = TokenView {
             token_type: "Bearer".into(),
-            expires_in: tokens::LIFETIME_SECONDS,
-            ext_expires_in: tokens::LIFETIME_SECONDS,
+            expires_in: granted.expires_in,
+            ext_expires_in: granted.expires_in,
             access_token: granted.access_token.expose_secret().to_owned(),
+            issued_token_type,
         };
         Ok(TokenAnswer::Issued(Json(view), "no-store".into(), "no-cache".into()))
     }

@@ -19,10 +19,7 @@ use std::{
 use clap::{Parser, Subcommand};
 use serde::Serialize;
 
-use crate::{
-    error::{Error, Result},
-    mfa_resets::work::Pace,
-};
+use crate::error::{Error, Result};
 
 /// Rekey: an authentication-method directory with a Microsoft-Graph-style API that resets all MFA of a user safely.
 #[derive(Debug, Parser)]
@@ -95,11 +92,6 @@ fn log_to_standard_error(default: &str) {
 
 /// Users of one tenant that a reset of many users resets in a second, unless another rate is asked for.
 const RATE: u32 = 5_000;
-
-/// The pace of the workers; 0 for as fast as can be.
-fn pace(users_per_second: u32) -> Pace {
-    Pace { users_per_second: Some(users_per_second).filter(|rate| *rate > 0) }
-}
 
 /// The result of a command, on standard output.
 fn print(result: &impl Serialize) -> Result<ExitCode> {

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::{database::Database, print};
 use crate::{
     error::{Error, Result},
-    mfa_resets::receipt::verify::{Contents, Unverified},
+    mfa_resets::receipt::verify::{Contents, Unverified, decoding_key},
     store::keys,
 };
 
@@ -100,8 +100,7 @@ impl Verify {
             );
             refused(&self.file, &why)
         })?;
-        let (x, y) = key.coordinates()?;
-        DecodingKey::from_ec_components(&x, &y).map_err(Error::internal)
+        decoding_key(&key)
     }
 }
 

@@ -13,7 +13,7 @@ use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 use clap::{ArgGroup, Args};
 use tokio::{sync::oneshot, task::JoinSet};
 
-use super::{RATE, database::Database, pace};
+use super::{RATE, database::Database};
 use crate::{
     error::{Error, Result},
     methods::MethodKind,
@@ -122,7 +122,7 @@ impl Reset {
 
     /// From the preview to the end, as far as it may go.
     async fn carry_through(&self, job: &Job) -> Result<Ending> {
-        let workers = Workers::start(&job.app.store, pace(self.rate));
+        let workers = Workers::start(&job.app.store, Pace::users_per_second(self.rate));
         let previewed = |reset: &MfaReset| reset.status != MfaResetStatus::Previewing;
         let mut status =
             follow::until(job, "Looking", |counts| counts.total() - counts.queued, previewed).await?.status;

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use poem::listener::Acceptor;
 use secrecy::ExposeSecret;
 
-use super::{RATE, database::Database, pace, sending::SendingOptions};
+use super::{RATE, database::Database, sending::SendingOptions};
 use crate::{
     app::App,
     delivery::{Delivery, OutboxFile},
@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Result},
     messages::Sending,
     methods::fido2::relying_party::{Choice, RelyingParty},
-    mfa_resets::work,
+    mfa_resets::work::{self, Pace},
     server, worker,
 };
 
@@ -84,8 +84,9 @@ impl Serve {
             announce(&demo, &public_url, outbox.as_ref())?;
         }
         tokio::spawn(worker::run(app.store.clone()));
+        let pace = Pace::users_per_second(self.mfa_reset_rate);
         for _ in 0..work::WORKERS {
-            tokio::spawn(work::run(app.store.clone(), pace(self.mfa_reset_rate)));
+            tokio::spawn(work::run(app.store.clone(), pace));
         }
         let counters = vec![delivery.attempts.clone()];
         tokio::spawn(delivery.run());
@@ -143,6 +144,12 @@ fn announce(demo: &demo::Demo, public_url: &str, outbox: Option<&OutboxFile>) ->
         format!("Client id:     {}", demo.client_id),
         format!("Client secret: {secret}"),
     ];
+    let partner = &demo.partner;
+    lines.extend([
+        format!("Partner:       {} (manages three customers; token endpoints of all four work)", partner.tenant_id),
+        format!("  client id:     {}", partner.client_id),
+        format!("  client secret: {}", partner.client_secret.expose_secret()),
+    ]);
     lines.extend(outbox.map(|file| format!("Codes sent:    {}", file.path().display())));
     lines.extend([
         String::new(),

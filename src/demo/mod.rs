@@ -5,6 +5,7 @@
 
 pub mod authenticator;
 pub mod mfa_resets;
+pub mod partner;
 pub mod passkey;
 mod passwords;
 mod people;
@@ -61,7 +62,12 @@ pub fn id(name: &str) -> String {
 }
 
 fn tenant_id(organization: &Organization) -> TenantId {
-    TenantId::new(stable_guid(&format!("demo/{}", organization.domain)))
+    tenant_id_of(organization.domain)
+}
+
+/// The id of the seeded tenant with this domain.
+pub fn tenant_id_of(domain: &str) -> TenantId {
+    TenantId::new(stable_guid(&format!("demo/{domain}")))
 }
 
 /// The id of the tenant of the examples.
@@ -72,6 +78,15 @@ pub fn example_tenant_id() -> TenantId {
 /// What somebody who tries Rekey out needs to know.
 #[derive(Debug)]
 pub struct Demo {
+    pub tenant_id: TenantId,
+    pub client_id: ApplicationId,
+    pub client_secret: SecretString,
+    pub partner: Partner,
+}
+
+/// The partner who administers the demo's customers, and its application.
+#[derive(Debug)]
+pub struct Partner {
     pub tenant_id: TenantId,
     pub client_id: ApplicationId,
     pub client_secret: SecretString,
@@ -92,7 +107,7 @@ pub async fn seed(app: &App) -> Result<Demo> {
     let client_secret = context.sealer.derive("demo client secret");
     let (tenant, application, secret) = (example.clone(), client_id.clone(), client_secret.clone());
     let write = move |tx: &mut Tx<'_>| {
-        seed_application(tx, &tenant, &application, &secret)?;
+        seed_application(tx, &tenant, &application, APPLICATION_NAME, &secret)?;
         seed_session(tx, &tenant, &application)?;
         authenticator::seed(tx, &tenant, &application)?;
         passwords::seed(tx, &tenant, &application)?;
@@ -100,7 +115,8 @@ pub async fn seed(app: &App) -> Result<Demo> {
         seed_sign_in(tx, &tenant, &application)
     };
     app.store.write(&example, write).await?;
-    Ok(Demo { tenant_id: example, client_id, client_secret })
+    let partner = partner::seed(app).await?;
+    Ok(Demo { tenant_id: example, client_id, client_secret, partner })
 }
 
 fn operator(tx: &Tx<'_>, tenant: &TenantId) -> Caller {
@@ -135,15 +151,21 @@ fn is_example(organization: &Organization, person: &Person) -> bool {
     organization.domain == EXAMPLE_TENANT && EXAMPLE_USER.starts_with(person.alias)
 }
 
-/// The application whose id and secret `--demo` prints: every permission there is, so that every example works.
-fn seed_application(tx: &mut Tx<'_>, tenant: &TenantId, id: &ApplicationId, secret: &SecretString) -> Result<()> {
+/// An application whose id and secret `--demo` prints: every permission there is, so that every example works.
+fn seed_application(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    id: &ApplicationId,
+    name: &str,
+    secret: &SecretString,
+) -> Result<()> {
     let caller = operator(tx, tenant);
     let (_, record) = tokens::secret_of(tx.guid(), secret.clone(), tx.now(), SECRET_DAYS);
     match store::applications::find(tx, tenant, id)? {
         None => {
             let new = NewApplication {
                 application_id: id.clone(),
-                display_name: APPLICATION_NAME.into(),
+                display_name: name.into(),
                 permissions: crate::access::known_permissions(),
                 secret: record,
             };

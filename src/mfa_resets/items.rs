@@ -18,6 +18,9 @@ use crate::{
     },
 };
 
+/// Items of one statement that only gives them another status.
+pub(super) const SETTLED_AT_ONCE: i64 = 5_000;
+
 /// Why a user was not reset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
@@ -172,5 +175,6 @@ pub(super) fn settle(
 
 /// Lets the items that failed wait for another run.
 pub(super) fn requeue(tx: &mut Tx<'_>, part: &mut PartRow) -> Result<()> {
-    settle(tx, part, ItemStatus::Failed, ItemStatus::Pending, None, i64::MAX).map(drop)
+    while settle(tx, part, ItemStatus::Failed, ItemStatus::Pending, None, SETTLED_AT_ONCE)? > 0 {}
+    Ok(())
 }

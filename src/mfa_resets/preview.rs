@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     CONFIRMATION_HOURS, NotPermitted, Plan, Summary,
-    items::{Planned, Problem, count_of, settle},
+    items::{Planned, Problem, SETTLED_AT_ONCE, count_of, settle},
 };
 use crate::{
     access::{self, Action, Caller},
@@ -25,13 +25,10 @@ use crate::{
     },
 };
 
-/// Users of one turn.
-const AT_ONCE: i64 = 500;
-/// Items of one turn that need no look-up.
-const REFUSED_AT_ONCE: i64 = 5_000;
-
-/// One turn on one part. The last one of the last part ends the preview.
-pub(super) fn turn(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow) -> Result<()> {
+/// Users that a filter finds in one turn.
+const FOUND_AT_ONCE: i64 = 500;
+/// One turn on one part: at most `most` users are looked at. The last turn of the last part ends the preview.
+pub(super) fn turn(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow, most: i64) -> Result<()> {
     let caller = super::caller_of(row, &part.target_tenant_id)?;
     let outcome = access::identify(tx, &caller)
         .and_then(|actor| access::allow(tx, &actor, Action::ResetMfa, None).map(|()| actor));
@@ -39,59 +36,61 @@ pub(super) fn turn(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow) -> Re
         part.display_name = tenants::find(tx, &part.target_tenant_id)?.map(|tenant| tenant.display_name);
     }
     match outcome {
-        Ok(_) if part.selections != "[]" => select(tx, row, part, &caller)?,
+        Ok(_) if part.selections != "[]" => select(tx, part)?,
         Ok(_) => {
             let (tenant, id, target) = (&part.tenant_id, &part.mfa_reset_id, &part.target_tenant_id);
-            let queued = items::of_part(tx, tenant, id, target, ItemStatus::Queued, AT_ONCE)?;
-            look_at(tx, row, part, &caller, queued, None)?;
+            let queued = items::of_part(tx, tenant, id, target, ItemStatus::Queued, most)?;
+            look_at(tx, row, part, &caller, queued)?;
         }
         Err(error) => match Problem::not_permitted(&error) {
             Some(problem) => refuse(tx, part, &problem)?,
             None => return Err(error),
         },
     }
-    if part.counts.queued == 0 && part.selections == "[]" {
-        part.status = PartStatus::Waiting;
-    }
-    parts::update(tx, part)?;
-    end_if_last(tx, row)
+    end_if_last(tx, row, part)
+}
+
+/// Gives up on the one user whom a turn of one could not look at, so that the others go on.
+pub(super) fn give_up(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow, error: &Error) -> Result<()> {
+    settle(tx, part, ItemStatus::Queued, ItemStatus::Failed, Some(&Problem::fault(error)), 1)?;
+    end_if_last(tx, row, part)
 }
 
 /// The whole tenant is closed to the creator; nothing in it is looked up.
 fn refuse(tx: &mut Tx<'_>, part: &mut PartRow, problem: &Problem) -> Result<()> {
     let mut summary: Summary = serde_json::from_str(&part.summary).map_err(Error::internal)?;
     part.selections = "[]".into();
-    let refused = settle(tx, part, ItemStatus::Queued, ItemStatus::NotPermitted, Some(problem), REFUSED_AT_ONCE)?;
+    let refused = settle(tx, part, ItemStatus::Queued, ItemStatus::NotPermitted, Some(problem), SETTLED_AT_ONCE)?;
     count_refusal(&mut summary, problem, refused);
     part.summary = serde_json::to_string(&summary).map_err(Error::internal)?;
     Ok(())
 }
 
-/// Finds the next users of the part's first filter, and looks at them.
-fn select(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow, caller: &Caller) -> Result<()> {
+/// Queues the next users of the part's first filter.
+fn select(tx: &mut Tx<'_>, part: &mut PartRow) -> Result<()> {
     let mut filters: Vec<Option<UserFilter>> = serde_json::from_str(&part.selections).map_err(Error::internal)?;
     let after = part.selected_until.clone().map(UserId::new);
     let target = part.target_tenant_id.clone();
     let found = match filters.first() {
-        Some(Some(filter)) => users::list_matching(tx, &target, filter, after.as_ref(), AT_ONCE)?,
-        _ => users::list(tx, &target, Presence::Present, after.as_ref(), AT_ONCE)?,
+        Some(Some(filter)) => users::list_matching(tx, &target, filter, after.as_ref(), FOUND_AT_ONCE)?,
+        _ => users::list(tx, &target, Presence::Present, after.as_ref(), FOUND_AT_ONCE)?,
     };
-    if (found.len() as i64) < AT_ONCE {
+    part.selected_until = found.last().map(|user| user.user_id.to_string());
+    if (found.len() as i64) < FOUND_AT_ONCE {
         filters.remove(0);
         part.selected_until = None;
-    } else {
-        part.selected_until = found.last().map(|user| user.user_id.to_string());
     }
     part.selections = serde_json::to_string(&filters).map_err(Error::internal)?;
+    part.counts.queued += found.len() as i64;
     let first = items::last_number(tx, &part.tenant_id, &part.mfa_reset_id)? + 1;
-    let rows = (first..).zip(&found).map(|(item_number, user)| ItemRow {
+    let rows = (first..).zip(found).map(|(item_number, user)| ItemRow {
         tenant_id: part.tenant_id.clone(),
         mfa_reset_id: part.mfa_reset_id.clone(),
         item_number,
         target_tenant_id: target.clone(),
         named: None,
         reason: None,
-        user_id: Some(user.user_id.clone()),
+        user_id: Some(user.user_id),
         user_principal_name: None,
         status: ItemStatus::Queued,
         planned: None,
@@ -99,9 +98,7 @@ fn select(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow, caller: &Calle
         report: None,
         finished_at: None,
     });
-    let rows: Vec<_> = rows.collect();
-    part.counts.queued += rows.len() as i64;
-    look_at(tx, row, part, caller, rows, Some(found))
+    items::insert(tx, &rows.collect::<Vec<_>>())
 }
 
 /// Settles queued items: not found, named twice, not permitted, or pending with what would go.
@@ -111,14 +108,9 @@ fn look_at(
     part: &mut PartRow,
     caller: &Caller,
     queued: Vec<ItemRow>,
-    found: Option<Vec<User>>,
 ) -> Result<()> {
     let target = part.target_tenant_id.clone();
-    let is_selection = found.is_some();
-    let found = match found {
-        Some(found) => found,
-        None => find_users(tx, &target, &queued)?,
-    };
+    let found = find_users(tx, &target, &queued)?;
     let ids: Vec<_> = found.iter().map(|user| &user.user_id).collect();
     let mut seen = items::known_users(tx, &part.tenant_id, &part.mfa_reset_id, &target, &ids)?;
     let keys = |user: &User| [user.user_id.to_string(), users::name_key(&user.user_principal_name)];
@@ -167,11 +159,7 @@ fn look_at(
     for item in &settled {
         *count_of(&mut part.counts, item.status) += 1;
     }
-    if is_selection {
-        items::insert(tx, &settled)?
-    } else {
-        items::replace(tx, &settled)?
-    }
+    items::replace(tx, &settled)?;
     if !repeated.is_empty() {
         mfa_resets::add_duplicates(tx, &part.tenant_id, &part.mfa_reset_id, repeated.len() as i64)?;
         items::delete(tx, &part.tenant_id, &part.mfa_reset_id, repeated)?;
@@ -190,10 +178,11 @@ fn key_of(named: &str) -> String {
 
 fn find_users(tx: &mut Tx<'_>, tenant: &TenantId, queued: &[ItemRow]) -> Result<Vec<User>> {
     let (mut ids, mut names) = (BTreeSet::new(), BTreeSet::new());
-    for named in queued.iter().filter_map(|item| item.named.as_deref()) {
-        match UserId::parse(named.trim()) {
+    for item in queued {
+        let named = item.named.as_deref().unwrap_or_default().trim();
+        match item.user_id.clone().or_else(|| UserId::parse(named)) {
             Some(id) => drop(ids.insert(id)),
-            None => drop(names.insert(users::name_key(named.trim()))),
+            None => drop(names.insert(users::name_key(named))),
         }
     }
     let mut found = users::find_by_ids(tx, tenant, &ids.iter().collect::<Vec<_>>())?;
@@ -234,19 +223,23 @@ fn count_plan(summary: &mut Summary, report: &ResetReport, tenant: Option<&Tenan
     }
 }
 
-/// The preview is complete when no part is worked on any more.
-fn end_if_last(tx: &mut Tx<'_>, row: &MfaResetRow) -> Result<()> {
+/// Keeps the part as it is now. The preview is complete when no part is worked on any more.
+fn end_if_last(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow) -> Result<()> {
+    if part.counts.queued == 0 && part.selections == "[]" {
+        part.status = PartStatus::Waiting;
+    }
+    parts::update(tx, part)?;
     if parts::count(tx, &row.tenant_id, &row.mfa_reset_id, PartStatus::Previewing)? > 0 {
         return Ok(());
     }
+    // Read again: duplicates may have been counted in this very transaction.
+    let row = mfa_resets::find(tx, &row.tenant_id, &row.mfa_reset_id)?;
+    let row = row.ok_or_else(|| Error::internal("a reset went while it was previewed"))?;
     let previewed = MfaResetRow {
         status: MfaResetStatus::AwaitingConfirmation,
         version: row.version + 1,
         expires_at: tx.now().plus_minutes(CONFIRMATION_HOURS * 60),
-        // Counted in this transaction, perhaps.
-        duplicate_count: mfa_resets::find(tx, &row.tenant_id, &row.mfa_reset_id)?
-            .map_or(row.duplicate_count, |now| now.duplicate_count),
-        ..row.clone()
+        ..row
     };
     mfa_resets::update(tx, &previewed)
 }

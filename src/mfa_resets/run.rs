@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{
     CountsView, Plan, caller_of, is_over,
-    items::{Problem, count_of, settle},
+    items::{Problem, SETTLED_AT_ONCE, count_of, settle},
     record,
 };
 use crate::{
@@ -25,9 +25,6 @@ use crate::{
     },
 };
 
-/// Items of one turn that need no look-up.
-const SETTLED_AT_ONCE: i64 = 5_000;
-
 /// What one turn came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
@@ -35,19 +32,17 @@ pub(super) enum Turn {
     Worked(i64),
     /// No item of the part waits any more.
     Emptied,
+    /// Somebody else has it.
+    Lost,
 }
 
-/// One turn on one part: at most `most` users.
+/// One turn on one part: at most `most` users. Whoever calls keeps the part as it is then.
 pub(super) fn turn(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow, most: i64) -> Result<Turn> {
     let settled = match row.status {
         MfaResetStatus::Cancelling => cancel(tx, part)?,
         _ => reset_some(tx, row, part, most)?,
     };
-    if settled == 0 {
-        return Ok(Turn::Emptied);
-    }
-    parts::update(tx, part)?;
-    Ok(Turn::Worked(settled))
+    Ok(if settled == 0 { Turn::Emptied } else { Turn::Worked(settled) })
 }
 
 /// What was not begun never is.

@@ -143,10 +143,13 @@ pub fn complete(tx: &mut Tx<'_>, caller: &Caller, id: &MfaResetId) -> Result<Mfa
     view(tx, row)
 }
 
-/// Forgets a reset that was not completed.
+/// Gives up a reset that was not completed; the clean-up removes it.
 pub fn abandon(tx: &mut Tx<'_>, caller: &Caller, id: &MfaResetId) -> Result<()> {
     match mfa_resets::find(tx, &caller.tenant, id)? {
-        Some(row) if row.status == MfaResetStatus::Receiving => mfa_resets::delete(tx, &caller.tenant, id),
+        Some(row) if row.status == MfaResetStatus::Receiving => {
+            let expires_at = tx.now();
+            mfa_resets::update(tx, &MfaResetRow { expires_at, ..row })
+        }
         _ => Ok(()),
     }
 }

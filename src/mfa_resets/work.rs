@@ -3,7 +3,7 @@
 //! A turn is short and the same for a tenant with five users and one with a hundred thousand, so nobody starves. Any
 //! number of workers on any number of replicas may run: a turn's claim is part of its transaction.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use super::{
     preview,
@@ -35,10 +35,27 @@ const ATTEMPTS: usize = 3;
 const CHOICE: i64 = 8;
 
 /// How fast resets go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pace {
     /// Users of one tenant that are reset in a second, at most; `None` for as many as can be.
-    pub users_per_second: Option<u32>,
+    users_per_second: Option<NonZeroU32>,
+}
+
+impl Pace {
+    /// At most so many users of one tenant in a second; 0 for as many as can be.
+    pub fn users_per_second(limit: u32) -> Self {
+        Self { users_per_second: NonZeroU32::new(limit) }
+    }
+
+    /// Users of one turn: no more than a second's worth.
+    fn users_per_turn(self) -> i64 {
+        self.users_per_second.map_or(USERS_PER_TURN, |limit| USERS_PER_TURN.min(i64::from(limit.get())))
+    }
+
+    /// How long so many users take, in microseconds.
+    fn pause(self, users: i64) -> i64 {
+        self.users_per_second.map_or(0, |limit| users * 1_000_000 / i64::from(limit.get()))
+    }
 }
 
 /// Works without end.
@@ -60,11 +77,23 @@ pub async fn take_turn(store: &Store, pace: Pace) -> Result<bool> {
     let due = store.read(|tx| parts::due(tx, CHOICE)).await?;
     let [dice] = store.context().entropy.bytes::<1>();
     let Some(part) = due.get(usize::from(dice) % due.len().max(1)) else { return Ok(false) };
-    match part.status {
-        PartStatus::Previewing => preview_some(store, part).await?,
-        _ => run_some(store, part, pace).await?,
+    let most = match part.status {
+        PartStatus::Previewing => USERS_PER_TURN,
+        _ => pace.users_per_turn(),
+    };
+    match take(store, part, most, pace).await {
+        Err(error) if error.is_fault() => one_by_one(store, part, pace, &error).await?,
+        other => other?,
     }
     Ok(true)
+}
+
+/// A turn with at most `most` users.
+async fn take(store: &Store, seen: &PartRow, most: i64, pace: Pace) -> Result<()> {
+    match seen.status {
+        PartStatus::Previewing => preview_some(store, seen, most).await,
+        _ => run_some(store, seen, most, pace).await,
+    }
 }
 
 /// The reset and the part as they are now, if the turn is ours.
@@ -77,30 +106,23 @@ fn claim(tx: &mut Tx<'_>, seen: &PartRow) -> Result<Option<(MfaResetRow, PartRow
     Ok(row.zip(part))
 }
 
-async fn preview_some(store: &Store, seen: &PartRow) -> Result<()> {
+async fn preview_some(store: &Store, seen: &PartRow, most: i64) -> Result<()> {
     let part = seen.clone();
     let look = move |tx: &mut Tx<'_>| match claim(tx, &part)? {
-        Some((row, mut part)) => preview::turn(tx, &row, &mut part),
+        Some((row, mut part)) => preview::turn(tx, &row, &mut part, most),
         None => Ok(()),
     };
     store.write(&seen.tenant_id, look).await
 }
 
-async fn run_some(store: &Store, seen: &PartRow, pace: Pace) -> Result<()> {
-    match run_turn(store, seen, USERS_PER_TURN, pace).await {
-        Err(error) if error.is_fault() => one_by_one(store, seen, pace, &error).await,
-        other => other,
-    }
-}
-
-async fn run_turn(store: &Store, seen: &PartRow, most: i64, pace: Pace) -> Result<()> {
+async fn run_some(store: &Store, seen: &PartRow, most: i64, pace: Pace) -> Result<()> {
     let part = seen.clone();
     let turn = move |tx: &mut Tx<'_>| {
-        let Some((row, mut part)) = claim(tx, &part)? else { return Ok(Turn::Worked(0)) };
-        // In case this turn brings nothing to an end: paced by what the turn before has done.
+        let Some((row, mut part)) = claim(tx, &part)? else { return Ok(Turn::Lost) };
         let turn = run::turn(tx, &row, &mut part, most)?;
-        if let (Turn::Worked(users), Some(limit)) = (turn, pace.users_per_second.filter(|limit| *limit > 0)) {
-            part.due_at = part.due_at.plus_micros(users * 1_000_000 / i64::from(limit));
+        if let Turn::Worked(users) = turn {
+            // The next turn is due when so many users have had their time.
+            part.due_at = part.due_at.plus_micros(pace.pause(users));
             parts::update(tx, &part)?;
         }
         Ok(turn)
@@ -114,27 +136,24 @@ async fn run_turn(store: &Store, seen: &PartRow, most: i64, pace: Pace) -> Resul
     Ok(())
 }
 
-/// Some user in a turn cannot be reset: finds out who by turns of one, and gives up on him alone.
+/// Some user in a turn makes it fail: finds out who by turns of one, and gives up on him alone.
 async fn one_by_one(store: &Store, seen: &PartRow, pace: Pace, first: &Error) -> Result<()> {
     tracing::warn!(error = %first, reset = %seen.mfa_reset_id, "a turn failed; trying each user alone");
     let mut failures = 0;
     for _ in 0..USERS_PER_TURN {
         let key = seen.clone();
-        let now =
-            store.read(move |tx| parts::find(tx, &key.tenant_id, &key.mfa_reset_id, &key.target_tenant_id)).await?;
-        let Some(now) = now.filter(|now| now.status == PartStatus::Running && now.counts.pending > 0) else { break };
-        match run_turn(store, &now, 1, pace).await {
-            Err(error) if error.is_fault() && failures + 1 < ATTEMPTS && !matches!(error, Error::Internal { .. }) => {
-                failures += 1;
-                tokio::time::sleep(RECOVERY).await;
-            }
+        let find = move |tx: &mut Tx<'_>| parts::find(tx, &key.tenant_id, &key.mfa_reset_id, &key.target_tenant_id);
+        let Some(now) = store.read(find).await?.filter(|now| now.status == seen.status) else { break };
+        match take(store, &now, 1, pace).await {
             Err(error) if error.is_fault() => {
+                failures += 1;
+                let may_pass = !matches!(error, Error::Internal { .. });
+                if may_pass && failures < ATTEMPTS {
+                    tokio::time::sleep(RECOVERY).await;
+                    continue;
+                }
                 failures = 0;
-                let give_up = move |tx: &mut Tx<'_>| match claim(tx, &now)? {
-                    Some((_, mut part)) => run::give_up(tx, &mut part, &error),
-                    None => Ok(()),
-                };
-                store.write(&seen.target_tenant_id, give_up).await?;
+                give_up(store, now, error).await?;
             }
             other => {
                 failures = 0;
@@ -143,4 +162,17 @@ async fn one_by_one(store: &Store, seen: &PartRow, pace: Pace, first: &Error) ->
         }
     }
     Ok(())
+}
+
+async fn give_up(store: &Store, seen: PartRow, error: Error) -> Result<()> {
+    let tenant = match seen.status {
+        PartStatus::Previewing => seen.tenant_id.clone(),
+        _ => seen.target_tenant_id.clone(),
+    };
+    let give_up = move |tx: &mut Tx<'_>| match claim(tx, &seen)? {
+        Some((row, mut part)) if part.status == PartStatus::Previewing => preview::give_up(tx, &row, &mut part, &error),
+        Some((_, mut part)) => run::give_up(tx, &mut part, &error),
+        None => Ok(()),
+    };
+    store.write(&tenant, give_up).await
 }

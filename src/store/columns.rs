@@ -13,8 +13,8 @@ use diesel::{
 use crate::{
     clock::Timestamp,
     id::{
-        ApplicationId, AuditEventId, ChallengeId, DeviceId, MethodId, MfaResetId, OperationId, RelationshipId,
-        SessionId, SignInId, TenantId, UserId,
+        AccessAssignmentId, ApplicationId, AuditEventId, ChallengeId, DeviceId, MethodId, MfaResetId, OperationId,
+        RelationshipId, RelationshipRequestId, SessionId, SignInId, TenantId, UserId,
     },
 };
 
@@ -45,6 +45,8 @@ text_columns!(
     OperationId,
     SignInId,
     RelationshipId,
+    RelationshipRequestId,
+    AccessAssignmentId,
     MfaResetId
 );
 

@@ -123,10 +123,12 @@ pub fn expired(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<MfaResetRow>> {
     Ok(query.select(MfaResetRow::as_select()).load(tx.conn)?)
 }
 
-/// Forgets a reset that never was complete.
-pub fn delete(tx: &mut Tx<'_>, tenant: &TenantId, id: &MfaResetId) -> Result<()> {
-    items::delete_all(tx, tenant, id)?;
+/// Forgets a reset that never was complete, up to `limit` of its users at once; true when nothing is left of it.
+pub fn delete(tx: &mut Tx<'_>, tenant: &TenantId, id: &MfaResetId, limit: i64) -> Result<bool> {
+    if !items::delete_first(tx, tenant, id, limit)? {
+        return Ok(false);
+    }
     parts::delete_all(tx, tenant, id)?;
     diesel::delete(mfa_resets::table.find((tenant, id))).execute(tx.conn)?;
-    Ok(())
+    Ok(true)
 }

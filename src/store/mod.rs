@@ -22,6 +22,7 @@ pub mod methods;
 pub mod mfa_resets;
 pub mod operations;
 pub mod policies;
+pub mod registrations;
 pub mod relationships;
 pub mod roles;
 pub mod send_counts;

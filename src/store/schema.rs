@@ -270,6 +270,7 @@ diesel::table! {
         tenant_id -> Text,
         relationship_id -> Text,
         customer_tenant_id -> Nullable<Text>,
+        customer_display_name -> Nullable<Text>,
         display_name -> Text,
         duration -> Text,
         auto_extend_duration -> Text,
@@ -279,6 +280,7 @@ diesel::table! {
         modified_at -> BigInt,
         activated_at -> Nullable<BigInt>,
         ends_at -> Nullable<BigInt>,
+        expiring_at -> Nullable<BigInt>,
         version -> BigInt,
     }
 }

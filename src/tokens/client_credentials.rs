@@ -2,13 +2,19 @@
 
 use secrecy::SecretString;
 
-use super::{Issuer, shown_secret, usable_keys};
+use super::{Issuer, LIFETIME_SECONDS, shown_secret, usable_keys};
 use crate::{
-    access::{Actor, Origin, Powers},
+    access::{Actor, Origin, Powers, partner},
     audit::{self, Activity, Entry, Target},
     error::Result,
     id::{ApplicationId, TenantId},
-    store::{Tx, applications, applications::Application, audit as audit_log, keys::PublicKey, tenants},
+    store::{
+        Tx, applications,
+        applications::{Application, ApplicationSecret},
+        audit as audit_log,
+        keys::PublicKey,
+        tenants,
+    },
 };
 
 /// Refusals of one application that are recorded within [`WINDOW_SECONDS`]: enough to see that somebody guesses, too
@@ -31,8 +37,11 @@ pub struct TokenRequest {
 #[derive(Debug)]
 pub struct Granted {
     pub tenant: TenantId,
-    pub application: ApplicationId,
+    /// The application's or user's id.
+    pub caller: String,
     pub access_token: SecretString,
+    /// Seconds.
+    pub expires_in: i64,
 }
 
 /// Why there is no token, in Entra's words. None of them repeats what the caller sent.
@@ -46,7 +55,9 @@ pub enum Refusal {
     Duplicated,
     #[error("The endpoint only accepts the HTTP methods that the Allow header names.")]
     WrongMethod,
-    #[error("The app requested an unsupported grant type; supported is 'client_credentials'.")]
+    #[error(
+        "The app requested an unsupported grant type; supported are 'client_credentials' and 'urn:ietf:params:oauth:grant-type:token-exchange'."
+    )]
     UnsupportedGrant,
     #[error(
         "The provided value for the parameter 'scope' is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI)."
@@ -60,6 +71,18 @@ pub enum Refusal {
     TenantNotNamed,
     #[error("The application was not found in the directory. Check the client_id and the tenant of the address.")]
     UnknownApplication,
+    #[error(
+        "The client application is missing in this tenant: it needs an active delegated admin relationship between its own tenant and this one, and an access assignment in it."
+    )]
+    NotAssigned,
+    #[error(
+        "The user is not known in this tenant: he needs an active delegated admin relationship between his own tenant and this one, and an access assignment in it."
+    )]
+    UserNotAssigned,
+    #[error(
+        "The subject_token is not valid here: it must be a living access token of a user, with the user's roles, from the user's own tenant, which is another one than this."
+    )]
+    InvalidSubject,
     #[error("The application is disabled.")]
     Disabled,
     #[error(
@@ -87,6 +110,9 @@ impl Refusal {
             Self::UnknownTenant => 90_002,
             Self::TenantNotNamed => 50_194,
             Self::UnknownApplication => 700_016,
+            Self::NotAssigned => 7_000_229,
+            Self::UserNotAssigned => 50_020,
+            Self::InvalidSubject => 50_013,
             Self::Disabled => 7_000_112,
             Self::WrongSecret => 7_000_215,
             Self::ExpiredSecret => 7_000_222,
@@ -125,7 +151,8 @@ pub fn keys_of(tx: &mut Tx<'_>, name: &str) -> Result<Result<Vec<PublicKey>, Ref
     }
 }
 
-/// Issues a token to an application that shows a valid secret. Changes nothing.
+/// Issues a token to an application that shows a valid secret: in its own tenant, or in the tenant of a customer when it
+/// is a partner's. Changes nothing.
 pub fn obtain(tx: &mut Tx<'_>, issuer: &Issuer, request: &TokenRequest) -> Result<Result<Granted, Refused>> {
     let application_id = ApplicationId::parse(&request.client_id);
     let tenant = if OWN_TENANT.contains(&request.tenant.as_str()) {
@@ -143,21 +170,54 @@ pub fn obtain(tx: &mut Tx<'_>, issuer: &Issuer, request: &TokenRequest) -> Resul
         (Some(tenant), Some(id)) => applications::find(tx, tenant, id)?,
         _ => None,
     };
-    let Some(application) = found else { return Ok(Err(Refusal::UnknownApplication.into())) };
+    let found = match (found, application_id) {
+        (None, Some(id)) => of_partner(tx, &id)?,
+        (found, _) => found,
+    };
+    let (Some(application), Some(tenant)) = (found, tenant) else {
+        return Ok(Err(Refusal::UnknownApplication.into()));
+    };
     // The secret comes first: who does not know it learns nothing else of the application.
     let refusal = match shown_secret(&application, &request.client_secret) {
         None => Refusal::WrongSecret,
         Some(_) if !application.is_enabled => Refusal::Disabled,
         Some(secret) if secret.end_date_time <= tx.now() => Refusal::ExpiredSecret,
-        Some(secret) => {
-            return Ok(Ok(Granted {
-                access_token: issuer.for_application(tx, &application, secret)?,
-                tenant: application.tenant_id.clone(),
-                application: application.application_id.clone(),
-            }));
-        }
+        Some(secret) => match issue(tx, issuer, &tenant, &application, secret)? {
+            Some(access_token) => {
+                let caller = application.application_id.into_string();
+                return Ok(Ok(Granted { tenant, caller, access_token, expires_in: LIFETIME_SECONDS }));
+            }
+            None => Refusal::NotAssigned,
+        },
     };
     Ok(Err(Refused { refusal, application: Some(application) }))
+}
+
+/// An application of a partner: the only kind that may ask for a token in another tenant than its own.
+fn of_partner(tx: &mut Tx<'_>, id: &ApplicationId) -> Result<Option<Application>> {
+    let Some(home) = applications::tenant_of(tx, id)? else { return Ok(None) };
+    match tenants::find(tx, &home)?.is_some_and(|home| home.is_partner) {
+        true => applications::find(tx, &home, id),
+        false => Ok(None),
+    }
+}
+
+/// A token in the application's own tenant, or in the tenant of a customer; none when the customer gave it nothing.
+fn issue(
+    tx: &mut Tx<'_>,
+    issuer: &Issuer,
+    tenant: &TenantId,
+    application: &Application,
+    secret: &ApplicationSecret,
+) -> Result<Option<SecretString>> {
+    if *tenant == application.tenant_id {
+        return issuer.for_application(tx, application, secret).map(Some);
+    }
+    let granted = partner::granted(tx, &application.tenant_id, tenant, application.application_id.as_str())?;
+    if granted.roles.is_empty() {
+        return Ok(None);
+    }
+    issuer.for_application_of_partner(tx, tenant, application, secret, &granted.roles).map(Some)
 }
 
 /// True while fewer refusals of the application than [`RECORDED_REFUSALS`] stand in the log of the last minute.

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod access_assignments;
 mod audits;
 mod authenticators;
 mod deleted_items;
@@ -16,10 +17,14 @@ mod hardware_oath;
 mod hotp;
 mod import;
 mod lockouts;
+mod managed_tenants;
 mod methods;
 mod methods_policy;
 mod mfa_reset_approval;
+mod mfa_resets;
 mod oath_fixtures;
+mod partner_fixtures;
+mod partner_matrix;
 mod passes;
 mod passkeys;
 mod passwords;
@@ -30,6 +35,7 @@ mod pskc;
 mod pushes;
 mod receivers;
 mod registration_details;
+mod relationships;
 mod requirements;
 mod reset;
 mod reset_matrix;

@@ -89,7 +89,7 @@ async fn the_threshold_is_kept_and_told() {
 
 /// Whatever is due, until nothing is.
 async fn work(app: &TestApp) {
-    while work::take_turn(&app.app.store, Pace { users_per_second: None }).await.unwrap() {}
+    while work::take_turn(&app.app.store, Pace::users_per_second(0)).await.unwrap() {}
 }
 
 /// A previewed reset, by a token; its address and etag.

@@ -116,6 +116,17 @@ impl Operation {
         self.path == "/v1.0/me" || self.path.starts_with("/v1.0/me/")
     }
 
+    /// What the demo's partner may do, and not the tenant of the other examples.
+    pub fn is_for_partners(&self) -> bool {
+        self.path.starts_with("/v1.0/tenantRelationships/")
+    }
+
+    /// The headers that have an example: those that are needed (If-Match among them, whose absence has its own answer).
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let headers = self.parameters.iter().filter(|it| it.place == "header");
+        headers.filter_map(|header| Some((header.name.as_str(), header.example.as_deref()?)))
+    }
+
     pub fn reads(&self) -> bool {
         self.method == Method::GET
     }
@@ -155,8 +166,8 @@ impl Operation {
     /// The request that the examples make, without a token.
     pub fn request(&self, http: &reqwest::Client, base: &str) -> RequestBuilder {
         let mut request = http.request(self.method.clone(), format!("{base}{}", self.target()));
-        for header in self.parameters.iter().filter(|it| it.place == "header" && it.is_required) {
-            request = request.header(&header.name, header.example.clone().unwrap_or_default());
+        for (name, value) in self.headers() {
+            request = request.header(name, value);
         }
         match &self.body {
             Some(body) => request.header("content-type", &body.media_type).body(self.body_text()),

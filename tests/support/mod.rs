@@ -223,6 +223,15 @@ impl TestApp {
     }
 
     pub async fn new_tenant(&self, domain: &str) -> TenantId {
+        self.new_organization(domain, false).await
+    }
+
+    /// A tenant that may administer others.
+    pub async fn new_partner(&self, domain: &str) -> TenantId {
+        self.new_organization(domain, true).await
+    }
+
+    async fn new_organization(&self, domain: &str, is_partner: bool) -> TenantId {
         let id = TenantId::new(Entropy::System.guid());
         let (made, domain) = (id.clone(), domain.to_owned());
         let write = self.app.store.write(&id, move |tx| {
@@ -230,7 +239,7 @@ impl TestApp {
                 tenant_id: made.clone(),
                 display_name: domain.clone(),
                 default_domain: domain.clone(),
-                is_partner: false,
+                is_partner,
                 is_demo: false,
                 security_defaults_enabled: true,
                 created_at: tx.now(),

@@ -1,6 +1,6 @@
 //! The bodies of `/mfaResets`.
 
-use poem_openapi::{Enum, Object, types::Example};
+use poem_openapi::{Object, types::Example};
 
 use crate::{
     api::{
@@ -8,7 +8,7 @@ use crate::{
             bind::{self, Property, Value},
             etag,
         },
-        reset::{AlsoDelete, ResetMethodView},
+        reset::AlsoDelete,
         strict_json::text,
     },
     demo,
@@ -16,12 +16,10 @@ use crate::{
     methods::MethodKind,
     mfa_resets::{
         CountsView, Details, MfaReset, Part, Plan, Summary,
-        items::Item,
         targets::{NewTarget, Selection},
     },
     store::{
         filter::Operator::{self, Eq, Ge, Gt, Le, Lt, Ne, StartsWith},
-        mfa_resets::items::ItemStatus,
         users::UserField,
     },
 };
@@ -307,117 +305,4 @@ fn warnings(part: &Part) -> Vec<String> {
         warnings.push(format!("{} users will not be reset; notPermitted says why.", part.counts.not_permitted));
     }
     warnings
-}
-
-/// One user of a reset.
-#[derive(Debug, Object)]
-#[oai(rename = "MfaResetItem", rename_all = "camelCase")]
-pub struct ItemView {
-    /// The number of the item, from 1.
-    id: String,
-    tenant_id: String,
-    /// As the user was named; null when a filter found the user.
-    target: Option<String>,
-    user_id: Option<String>,
-    user_principal_name: Option<String>,
-    status: ItemStatusName,
-    /// Why the user was not reset.
-    #[oai(skip_serializing_if_is_none)]
-    reason: Option<ItemProblemView>,
-    /// What was done.
-    #[oai(skip_serializing_if_is_none)]
-    report: Option<ItemReportView>,
-    /// The user changed after the preview: what went is not what it had announced.
-    differs_from_preview: bool,
-    /// The methods that the preview saw would go.
-    #[oai(skip_serializing_if_is_none)]
-    previewed_method_ids: Option<Vec<String>>,
-    finished_date_time: Option<String>,
-}
-
-/// How far one user has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[oai(rename = "MfaResetItemStatus", rename_all = "camelCase")]
-pub enum ItemStatusName {
-    Queued,
-    Pending,
-    Done,
-    NothingToDo,
-    NotFound,
-    NotPermitted,
-    Failed,
-    Cancelled,
-}
-
-impl From<ItemStatus> for ItemStatusName {
-    fn from(status: ItemStatus) -> Self {
-        match status {
-            ItemStatus::Queued => Self::Queued,
-            ItemStatus::Pending => Self::Pending,
-            ItemStatus::Done => Self::Done,
-            ItemStatus::NothingToDo => Self::NothingToDo,
-            ItemStatus::NotFound => Self::NotFound,
-            ItemStatus::NotPermitted => Self::NotPermitted,
-            ItemStatus::Failed => Self::Failed,
-            ItemStatus::Cancelled => Self::Cancelled,
-        }
-    }
-}
-
-/// Why a user was not reset.
-#[derive(Debug, Object)]
-#[oai(rename = "MfaResetItemReason", rename_all = "camelCase")]
-struct ItemProblemView {
-    code: String,
-    message: String,
-    /// Whether `retry` may help without anybody changing anything.
-    is_retryable: bool,
-}
-
-/// What was done to one user.
-#[derive(Debug, Object)]
-#[oai(rename = "MfaResetItemReport", rename_all = "camelCase")]
-struct ItemReportView {
-    reset_date_time: String,
-    deleted: Vec<ResetMethodView>,
-    deactivated: Vec<ResetMethodView>,
-    kept: Vec<ResetMethodView>,
-    registration_required: bool,
-    sign_in_sessions_revoked: bool,
-    /// The event in the directoryAudits of the user's tenant.
-    audit_event_id: Option<String>,
-}
-
-impl From<Item> for ItemView {
-    fn from(item: Item) -> Self {
-        let differs_from_preview = item.differs_from_preview();
-        let ids = |planned: crate::mfa_resets::items::Planned| {
-            planned.deleted.into_iter().chain(planned.deactivated).map(|id| id.into_string()).collect()
-        };
-        Self {
-            id: item.number.to_string(),
-            tenant_id: item.tenant_id.into_string(),
-            target: item.named,
-            user_id: item.user_id.map(|id| id.into_string()),
-            user_principal_name: item.user_principal_name,
-            status: item.status.into(),
-            reason: item.problem.map(|problem| ItemProblemView {
-                code: problem.code,
-                message: problem.message,
-                is_retryable: problem.is_retryable,
-            }),
-            report: item.report.map(|report| ItemReportView {
-                reset_date_time: report.reset_date_time.to_iso(),
-                deleted: report.deleted.into_iter().map(Into::into).collect(),
-                deactivated: report.deactivated.into_iter().map(Into::into).collect(),
-                kept: report.kept.into_iter().map(Into::into).collect(),
-                registration_required: report.registration_required,
-                sign_in_sessions_revoked: report.sign_in_sessions_revoked,
-                audit_event_id: report.audit_event_id.map(|id| id.into_string()),
-            }),
-            differs_from_preview,
-            previewed_method_ids: item.planned.map(ids),
-            finished_date_time: item.finished_at.map(|at| at.to_iso()),
-        }
-    }
 }

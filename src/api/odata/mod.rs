@@ -169,9 +169,14 @@ pub struct Paging {
 impl Paging {
     /// Reads `$top` and `$skiptoken`.
     pub fn new(top: Option<u32>, skip_token: Option<String>) -> Result<Self> {
-        let size = top.unwrap_or(DEFAULT_PAGE);
-        if !(1..=MAX_PAGE).contains(&size) {
-            return Err(Error::invalid("$top", format!("$top is 1 to {MAX_PAGE}.")));
+        Self::up_to(MAX_PAGE, top, skip_token)
+    }
+
+    /// The same for lists whose pages are smaller: at most `max` items.
+    pub fn up_to(max: u32, top: Option<u32>, skip_token: Option<String>) -> Result<Self> {
+        let size = top.unwrap_or(DEFAULT_PAGE.min(max));
+        if !(1..=max).contains(&size) {
+            return Err(Error::invalid("$top", format!("$top is 1 to {max}.")));
         }
         let after = skip_token
             .map(|token| {
@@ -213,14 +218,18 @@ impl Paging {
             return None;
         }
         items.truncate(self.size);
-        let token = URL_SAFE_NO_PAD.encode(key(items.last()?));
-        let is_token = |option: &str| {
-            option.starts_with("$skiptoken=") || option.to_ascii_lowercase().starts_with("%24skiptoken=")
-        };
-        let options = info.query.split('&').filter(|option| !option.is_empty() && !is_token(option));
-        let query: String = options.map(|option| format!("{option}&")).collect();
-        Some(format!("{}{}?{query}$skiptoken={token}", app.issuer.public_url, info.path))
+        Some(link_behind(app, info, &key(items.last()?)))
     }
+}
+
+/// The address of the same list behind the item with this key.
+pub fn link_behind(app: &App, info: &RequestInfo, key: &str) -> String {
+    let token = URL_SAFE_NO_PAD.encode(key);
+    let is_token =
+        |option: &str| option.starts_with("$skiptoken=") || option.to_ascii_lowercase().starts_with("%24skiptoken=");
+    let options = info.query.split('&').filter(|option| !option.is_empty() && !is_token(option));
+    let query: String = options.map(|option| format!("{option}&")).collect();
+    format!("{}{}?{query}$skiptoken={token}", app.issuer.public_url, info.path)
 }
 
 /// Options that a list does not know, or that come twice, are refused by name instead of silently ignored.

@@ -7,7 +7,11 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::TYPE;
-use crate::id::TenantId;
+use crate::{
+    error::{Error, Result},
+    id::TenantId,
+    store::keys::PublicKey,
+};
 
 /// Said of whatever is no receipt at all.
 const NO_RECEIPT: &str = "This is no receipt: three parts in base64url, joined by dots, are expected, as \
@@ -70,4 +74,10 @@ impl<'a> Unverified<'a> {
                 .into()),
         }
     }
+}
+
+/// A key as the database has it, for [`Unverified::verify`].
+pub fn decoding_key(key: &PublicKey) -> Result<DecodingKey> {
+    let (x, y) = key.coordinates()?;
+    DecodingKey::from_ec_components(&x, &y).map_err(Error::internal)
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use diesel::{dsl::max, prelude::*};
+use diesel::{
+    dsl::{max, min},
+    prelude::*,
+};
 
 use super::super::{Tx, backend::natively, schema::mfa_reset_items as items};
 use crate::{
@@ -206,7 +209,10 @@ pub fn list(
     Ok(query.load(tx.conn)?)
 }
 
-pub fn delete_all(tx: &mut Tx<'_>, tenant: &TenantId, id: &MfaResetId) -> Result<()> {
-    diesel::delete(of_reset!(tenant, id)).execute(tx.conn)?;
-    Ok(())
+/// Removes the first `limit` items of a reset; true when none is left.
+pub fn delete_first(tx: &mut Tx<'_>, tenant: &TenantId, id: &MfaResetId, limit: i64) -> Result<bool> {
+    let first: Option<i64> = of_reset!(tenant, id).select(min(items::item_number)).first(tx.conn)?;
+    let Some(first) = first else { return Ok(true) };
+    diesel::delete(of_reset!(tenant, id).filter(items::item_number.lt(first + limit))).execute(tx.conn)?;
+    Ok(last_number(tx, tenant, id)? == 0)
 }

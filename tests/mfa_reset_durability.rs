@@ -1,0 +1,263 @@
+//! A reset of many users is finished, and every user is reset exactly once, although its servers are killed again and
+//! again.
+//!
+//! The oracle is the audit logs: one event for each user, whose chain verifies; and the users themselves.
+//!
+//! `REKEY_RESET_KILLS` sets how often a server is killed, `REKEY_RESET_USERS` how many users each tenant has.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use rekey::{
+    audit::Activity,
+    clock::{Clock, Entropy},
+    id::{MethodId, TenantId, UserId},
+    methods::{
+        MethodKind, new_row,
+        phone::{Phone, PhoneType},
+    },
+    seal::{KeySource, Sealer},
+    store::{
+        Context, Store, Tx, audit, methods,
+        users::{self, Profile, Requirements, User, UserType},
+    },
+};
+use serde_json::{Value, json};
+use support::{
+    Answer, Backend,
+    process::{Installation, Server},
+};
+
+const TENANTS: usize = 3;
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+}
+
+/// Enough that the first kills and the last come while there is something to do.
+fn users_per_tenant() -> u64 {
+    setting("REKEY_RESET_USERS", 3_000)
+}
+
+struct World {
+    installation: Installation,
+    store: Store,
+    tenants: Vec<TenantId>,
+}
+
+impl World {
+    /// Tenants made by the command line, and users with two phones each.
+    async fn new(backend: Backend) -> Self {
+        let mut installation = Installation::new(backend);
+        // One server that is killed at work leaves it undone; of two the other goes on, so that they have to be slowed
+        // down for the last kill to find something undone.
+        installation.arguments = match backend {
+            Backend::Sqlite => vec!["--mfa-reset-rate", "0"],
+            Backend::Postgres => vec!["--mfa-reset-rate", "150"],
+        };
+        let tenants = (0..TENANTS).map(|number| {
+            let domain = format!("customer{number}.example");
+            let made = installation.run(&["tenant", "create", "--name", &domain, "--domain", &domain]);
+            TenantId::new(made["tenantId"].as_str().unwrap())
+        });
+        let tenants: Vec<_> = tenants.collect();
+        let sealer = Sealer::load(&KeySource::File(installation.path().join("rekey.key")), &Entropy::System).unwrap();
+        let context = Context::new(Clock::System, Entropy::System, sealer);
+        let store = Store::open(&installation.database.parse().unwrap(), context).unwrap();
+        for tenant in &tenants {
+            let (of, count) = (tenant.clone(), users_per_tenant());
+            store
+                .write(tenant, move |tx| (0..count).try_for_each(|number| insert_user(tx, &of, number)))
+                .await
+                .unwrap();
+        }
+        Self { installation, store, tenants }
+    }
+}
+
+fn insert_user(tx: &mut Tx<'_>, tenant: &TenantId, number: u64) -> rekey::error::Result<()> {
+    let user = User {
+        tenant_id: tenant.clone(),
+        user_id: UserId::new(tx.guid()),
+        user_principal_name: format!("user{number}@{tenant}.example"),
+        display_name: format!("User {number}"),
+        given_name: None,
+        surname: None,
+        mail: None,
+        user_type: UserType::Member,
+        account_enabled: true,
+        profile: Profile::default(),
+        created_at: tx.now(),
+        deleted_at: None,
+        sessions_valid_from: tx.now(),
+    };
+    users::insert(tx, &user, &Requirements::default())?;
+    for phone_type in [PhoneType::Mobile, PhoneType::Office] {
+        let phone = Phone { phone_number: "+1 2065550100".into(), phone_type, is_verified: true };
+        let id = MethodId::new(phone_type.method_id());
+        methods::insert(tx, &new_row(tx, tenant, &user.user_id, MethodKind::Phone, id, &phone)?)?;
+    }
+    Ok(())
+}
+
+/// The reset as the first server that answers tells it.
+async fn look(servers: &[Server], token: &str, path: &str) -> Value {
+    let http = reqwest::Client::new();
+    let begin = Instant::now();
+    loop {
+        for server in servers {
+            let url = format!("{}{path}", server.base);
+            match http.get(url).bearer_auth(token).send().await {
+                Ok(answer) if answer.status().is_success() => return Answer::read(answer).await.json,
+                _ => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+        assert!(begin.elapsed() < Duration::from_secs(120), "no server answers: {}", servers[0].log());
+    }
+}
+
+async fn wait_for(servers: &[Server], token: &str, path: &str, status: &[&str]) -> Value {
+    let begin = Instant::now();
+    loop {
+        let now = look(servers, token, path).await;
+        if status.contains(&now["status"].as_str().unwrap()) {
+            return now;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(300), "the reset does not get on: {now}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn survive(backend: Backend, replicas: usize) {
+    let world = World::new(backend).await;
+    let installation = &world.installation;
+    // One tenant's application resets its own users; the operator's command resets those of all.
+    let mut servers = vec![Server::start(installation, None).await];
+    while servers.len() < replicas {
+        let public_url = servers[0].base.clone();
+        servers.push(Server::start(installation, Some(&public_url)).await);
+    }
+    let home = &world.tenants[0];
+    let made = installation.run(&[
+        "app",
+        "create",
+        "--tenant",
+        home.as_str(),
+        "--name",
+        "Resetter",
+        "--permission",
+        "MfaReset.ReadWrite.All",
+    ]);
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("scope", ".default"),
+        ("client_id", made["clientId"].as_str().unwrap()),
+        ("client_secret", made["clientSecret"].as_str().unwrap()),
+    ];
+    let http = reqwest::Client::new();
+    let form: Vec<_> = form.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let url = format!("{}/{home}/oauth2/v2.0/token", servers[0].base);
+    let request = http.post(url).header("content-type", "application/x-www-form-urlencoded").body(form.join("&"));
+    let token = Answer::of(request).await.expect(200).json["access_token"].as_str().unwrap().to_owned();
+
+    let reset = create_for_all(&world).await;
+    let path = format!("/v1.0/mfaResets/{reset}");
+    let previewed = wait_for(&servers, &token, &path, &["awaitingConfirmation"]).await;
+    let expected = users_per_tenant() as i64 * TENANTS as i64;
+    assert_eq!(previewed["progress"]["pendingCount"], expected, "{previewed}");
+    let url = format!("{}{path}/confirm", servers[0].base);
+    let etag = previewed["@odata.etag"].as_str().unwrap();
+    Answer::of(http.post(url).bearer_auth(&token).header("if-match", etag)).await.expect(200);
+
+    // Killed at moments that nobody chose, while it runs.
+    let (mut in_the_middle, kills) = (0, setting("REKEY_RESET_KILLS", 20));
+    for number in 0..kills {
+        let [dice] = Entropy::System.bytes::<1>();
+        tokio::time::sleep(Duration::from_millis(u64::from(dice))).await;
+        let victim = number as usize % servers.len();
+        servers[victim].kill();
+        let progress = world.progress(&reset).await;
+        in_the_middle += usize::from(progress > 0 && progress < expected);
+        servers[victim].restart(installation).await;
+    }
+    println!("{in_the_middle} of {kills} kills came between the first user and the last");
+    let done = wait_for(&servers, &token, &path, &["succeeded", "partiallySucceeded", "failed"]).await;
+    assert_eq!((&done["status"], &done["progress"]["doneCount"]), (&json!("succeeded"), &json!(expected)), "{done}");
+    assert_eq!(done["progress"]["totalCount"], expected);
+    drop(servers);
+    assert!(in_the_middle * 2 > kills as usize, "only {in_the_middle} kills met a reset that ran");
+
+    for tenant in &world.tenants {
+        let of = tenant.clone();
+        let (events, left) = world
+            .store
+            .read(move |tx| {
+                let events = audit::chain(tx, &of, None, i64::MAX)?;
+                let all = users::list(tx, &of, users::Presence::Present, None, i64::MAX)?;
+                let mut left = 0;
+                for user in &all {
+                    left += methods::of_user(tx, &of, &user.user_id)?.len();
+                }
+                Ok((events, left))
+            })
+            .await
+            .unwrap();
+        let mut resets: BTreeMap<String, usize> = BTreeMap::new();
+        for (event, _) in &events {
+            if event.activity_display_name == Activity::RESET_MFA.display_name {
+                *resets.entry(event.target_id.clone().unwrap()).or_default() += 1;
+            }
+        }
+        assert_eq!(resets.len(), users_per_tenant() as usize, "everybody was reset");
+        assert!(resets.values().all(|count| *count == 1), "and nobody twice");
+        assert_eq!(left, 0, "no method is left");
+    }
+    installation.run(&["audit", "verify"]);
+}
+
+impl World {
+    /// Users about whom the reset has decided, straight from the database.
+    async fn progress(&self, id: &str) -> i64 {
+        let (tenant, id) = (self.tenants[0].clone(), rekey::id::MfaResetId::new(id));
+        let read = move |tx: &mut Tx<'_>| rekey::store::mfa_resets::parts::totals(tx, &tenant, &[&id]);
+        self.store.read(read).await.unwrap().into_values().map(|counts| counts.done).sum()
+    }
+}
+
+/// A reset of every user of every tenant, made as the command line makes it.
+async fn create_for_all(world: &World) -> String {
+    use rekey::{
+        access::Caller,
+        mfa_resets::{
+            Plan,
+            targets::{self, Selection},
+        },
+    };
+    let home = world.tenants[0].clone();
+    let caller = Caller::operator(home.clone(), Entropy::System.guid());
+    let tenants = world.tenants.clone();
+    let create = move |tx: &mut Tx<'_>| {
+        let id = targets::open(tx, &caller, &Plan { revoke_sign_in_sessions: true, ..Plan::default() })?;
+        let select = |tenant: &TenantId| Selection { tenant: Some(tenant.to_string()), filter: None };
+        targets::select(tx, &caller, &id, &tenants.iter().map(select).collect::<Vec<_>>())?;
+        targets::complete(tx, &caller, &id)
+    };
+    world.store.write(&home, create).await.unwrap().id.into_string()
+}
+
+#[tokio::test]
+async fn killed_again_and_again_on_sqlite() {
+    survive(Backend::Sqlite, 1).await;
+}
+
+#[tokio::test]
+async fn killed_again_and_again_on_postgresql() {
+    if support::backends().contains(&Backend::Postgres) {
+        survive(Backend::Postgres, 2).await;
+    }
+}

@@ -1,6 +1,7 @@
 //! The running application: made by the command line and by the tests alike.
 
 pub mod devices;
+mod mfa_resets;
 mod partners;
 mod passwords;
 

@@ -38,11 +38,9 @@ pub struct MfaResetsApi(pub App);
 /// The users, in JSON or in CSV.
 #[derive(ApiRequest)]
 enum NewMfaReset {
-    #[oai(content_type = "application/json")]
     Json(Json<NewMfaResetBody>),
     /// Lines of `tenant,user[,reason]`, with or without a heading. The tenant may be empty: the caller's own.
-    #[oai(content_type = "text/csv")]
-    Csv(Binary<Body>),
+    Csv(upload::Csv),
 }
 
 /// The reset as it stands now, and its tag.
@@ -125,7 +123,7 @@ impl MfaResetsApi {
         #[oai(validator(max_length = 1000))]
         reason: Query<Option<String>>,
         /// With CSV only: also delete methods of this kind; may be repeated.
-        #[oai(name = "alsoDelete", validator(max_items = 16))]
+        #[oai(name = "alsoDelete", default, validator(max_items = 16))]
         also_delete: Query<Vec<AlsoDelete>>,
         /// With CSV only: end every session of the users too. Default: true.
         #[oai(name = "revokeSignInSessions")]
@@ -147,7 +145,7 @@ impl MfaResetsApi {
                 };
                 self.0.write(guard.0, attempt, create).await?
             }
-            NewMfaReset::Csv(Binary(body)) => {
+            NewMfaReset::Csv(upload::Csv(body)) => {
                 let plan = bodies::plan(reason.0, Some(also_delete.0), revoke.0);
                 upload::create(&self.0, guard.0, &info, attempt, plan, body).await?
             }

@@ -6,11 +6,13 @@ mod audit;
 mod authenticator;
 mod database;
 mod import;
+mod receipt;
+mod reset;
 mod sending;
 mod serve;
 
 use std::{
-    io::{ErrorKind, Write},
+    io::{ErrorKind, IsTerminal, Write},
     process::ExitCode,
 };
 
@@ -45,6 +47,11 @@ enum Command {
     /// The inventory of hardware OATH tokens.
     #[command(subcommand)]
     HardwareOath(import::HardwareOathCommand),
+    /// Reset all MFA of many users, named in a CSV file.
+    Reset(Box<reset::Reset>),
+    /// Receipts of finished resets.
+    #[command(subcommand)]
+    Receipt(receipt::ReceiptCommand),
     /// The audit log.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -63,6 +70,8 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::App(command) => command.run().await,
         Command::User(command) => command.run().await,
         Command::HardwareOath(command) => command.run().await,
+        Command::Reset(command) => command.run().await,
+        Command::Receipt(command) => command.run().await,
         Command::Audit(command) => command.run().await,
         Command::Authenticator(command) => command.run().await,
         Command::Openapi => openapi(),
@@ -72,6 +81,17 @@ pub async fn run(cli: Cli) -> ExitCode {
         ExitCode::FAILURE
     })
 }
+
+/// `RUST_LOG` chooses what is logged, or else `default`.
+fn log_to_standard_error(default: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
+}
+
+/// Users of one tenant that a reset of many users resets in a second, unless another rate is asked for.
+const RATE: u32 = 5_000;
 
 /// The result of a command, on standard output.
 fn print(result: &impl Serialize) -> Result<ExitCode> {

@@ -1,12 +1,12 @@
 //! `rekey serve`.
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueEnum};
 use poem::listener::Acceptor;
 use secrecy::ExposeSecret;
 
-use super::{database::Database, sending::SendingOptions};
+use super::{RATE, database::Database, sending::SendingOptions};
 use crate::{
     app::App,
     delivery::{Delivery, OutboxFile},
@@ -17,6 +17,10 @@ use crate::{
     mfa_resets::work::{self, Pace},
     server, worker,
 };
+
+/// What is logged by default: our own words from `info` up. What the library for passkeys logs are its callers' mistakes;
+/// they are answered.
+const DEFAULT_FILTER: &str = "rekey=info,webauthn_rs_core=off,warn";
 
 #[derive(Debug, Args)]
 pub struct Serve {
@@ -48,7 +52,7 @@ pub struct Serve {
     #[arg(long, env = "REKEY_THROTTLE", default_value = "on")]
     throttle: Switch,
     /// Users of one tenant that a reset of many users resets in a second, at most; 0 for as many as can be
-    #[arg(long, env = "REKEY_MFA_RESET_RATE", default_value_t = 5_000)]
+    #[arg(long, env = "REKEY_MFA_RESET_RATE", default_value_t = RATE)]
     mfa_reset_rate: u32,
     #[command(flatten)]
     sending: SendingOptions,
@@ -62,7 +66,7 @@ enum Switch {
 
 impl Serve {
     pub async fn run(self) -> Result<ExitCode> {
-        log_to_standard_error();
+        super::log_to_standard_error(DEFAULT_FILTER);
         let store = self.database.open()?;
         let demo_outbox = self.demo.then(|| self.database.database.default_outbox_file());
         let (senders, outbox) = self.sending.senders(&store.context().sealer, demo_outbox)?;
@@ -155,17 +159,6 @@ fn announce(demo: &demo::Demo, public_url: &str, outbox: Option<&OutboxFile>) ->
         String::new(),
     ]);
     super::say(&lines.join("\n")).map(drop)
-}
-
-/// What the library for passkeys logs are its callers' mistakes; they are answered.
-const DEFAULT_FILTER: &str = "rekey=info,webauthn_rs_core=off,warn";
-
-/// `RUST_LOG` chooses what is logged; by default our own words from `info` up.
-fn log_to_standard_error() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
-    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(DEFAULT_FILTER));
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
 }
 
 /// Ctrl-C, or a service manager's SIGTERM.

@@ -2,13 +2,15 @@
 //!
 //! A JWS in compact form (RFC 7515, ES256 of RFC 7518 section 3.4) over a JSON object with the reset's particulars and
 //! every user who was reset. It is made and signed in pieces, so that a hundred thousand users take no more memory than
-//! one page of them.
+//! one page of them. [`verify`] is the other side.
+
+pub mod verify;
 
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
 use super::{find_row, is_over, items::Item, view};
@@ -19,7 +21,7 @@ use crate::{
     reset::ResetReport,
     store::{
         Tx,
-        keys::{self, PublicKey, SigningKey},
+        keys::{self, SigningKey},
         mfa_resets::{
             items::{self, ItemStatus},
             parts,
@@ -193,31 +195,4 @@ impl Receipt {
         self.digest.update(&text);
         text
     }
-}
-
-/// What a receipt's header says.
-#[derive(Debug, Deserialize)]
-struct ReceiptHeader {
-    alg: String,
-    typ: String,
-    kid: String,
-}
-
-/// Checks a receipt against public keys of the tenant; its content when it is genuine, a sentence when it is not.
-pub fn verify(receipt: &str, keys: &[PublicKey]) -> Result<serde_json::Value, String> {
-    let receipt = receipt.trim();
-    let broken = || "This is no receipt: three parts in base64url, joined by dots, are expected.".to_owned();
-    let (signed, signature) = receipt.rsplit_once('.').ok_or_else(broken)?;
-    let (header, payload) = signed.split_once('.').ok_or_else(broken)?;
-    let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| broken());
-    let header: ReceiptHeader = serde_json::from_slice(&decode(header)?).map_err(|_| broken())?;
-    if header.alg != "ES256" || header.typ != TYPE {
-        return Err(format!("This is no receipt of a reset: alg {}, typ {}.", header.alg, header.typ));
-    }
-    let key = keys.iter().find(|key| key.key_id == header.kid);
-    let key = key.ok_or_else(|| format!("None of the keys is the one that signed the receipt ({}).", header.kid))?;
-    if !key.verify(signed.as_bytes(), signature) {
-        return Err("The signature is wrong: the receipt was changed, or somebody else made it.".into());
-    }
-    serde_json::from_slice(&decode(payload)?).map_err(|_| broken())
 }

@@ -283,6 +283,15 @@ impl<R: Read> CsvTargets<R> {
         Ok(Self { records, columns, first, line })
     }
 
+    /// Whose user the first line names, without taking the line away; `None` when it names no tenant, or nothing is there.
+    pub fn first_tenant(&mut self) -> Result<Option<String>> {
+        if self.first.is_none() {
+            self.first = self.records.next().transpose().map_err(malformed)?;
+        }
+        let field = self.columns.tenant.zip(self.first.as_ref()).and_then(|(column, first)| first.get(column));
+        Ok(field.filter(|name| !name.is_empty()).map(str::to_owned))
+    }
+
     /// The next targets, `most` of them at most, and the line of the first; none at the end.
     pub fn batch(&mut self, most: usize) -> Result<(i64, Vec<NewTarget>)> {
         let start = self.line;

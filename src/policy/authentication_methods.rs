@@ -1,6 +1,6 @@
 //! Reading and changing the tenant's `authenticationMethodsPolicy` ([`crate::methods::policy`] says what it means).
 
-use std::collections::BTreeSet;
+mod targets;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,15 +10,13 @@ use crate::{
     audit::{self, Activity, Entry, Target as Subject},
     clock::Timestamp,
     error::{Error, Result},
-    id::{TenantId, UserId},
+    id::TenantId,
     methods::policy::{
-        ALL_USERS, AdvancedState, ConfigurationId, KeyRestrictions, MethodsPolicy, PassConfiguration, State, Target,
-        TargetType,
+        AdvancedState, ConfigurationId, KeyRestrictions, MethodsPolicy, PassConfiguration, State, TargetType,
     },
     store::{
         Tx,
         tenants::{self, RegistrationProof},
-        users::{self, Presence},
     },
     words,
 };
@@ -34,6 +32,9 @@ const PASS_MINUTES: std::ops::RangeInclusive<i32> = 10..=43_200;
 /// Graph's bounds of a pass's code, in characters.
 const PASS_LENGTH: std::ops::RangeInclusive<i32> = 8..=48;
 
+/// What the threshold of [`WholePolicy::mfa_reset_approval_threshold`] may be.
+const APPROVAL_THRESHOLD: std::ops::RangeInclusive<i64> = 1..=1_000_000;
+
 /// The policy as it is shown.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -41,6 +42,8 @@ pub struct WholePolicy {
     pub policy: MethodsPolicy,
     /// What opens a registration that is due.
     pub registration_proof: RegistrationProof,
+    /// From how many users on a reset takes a second person; `None`: never.
+    pub mfa_reset_approval_threshold: Option<i64>,
     /// `None` while nobody has changed anything.
     pub modified_at: Option<Timestamp>,
 }
@@ -49,6 +52,8 @@ pub struct WholePolicy {
 #[derive(Debug, Clone, Default)]
 pub struct PolicyChange {
     pub registration_proof: Option<RegistrationProof>,
+    /// `Some(None)` takes the threshold away.
+    pub mfa_reset_approval_threshold: Option<Option<i64>>,
     pub system_preference_state: Option<AdvancedState>,
     pub system_preference_include: Option<Vec<TargetRequest>>,
     pub system_preference_exclude: Option<Vec<TargetRequest>>,
@@ -109,15 +114,29 @@ pub fn update(tx: &mut Tx<'_>, caller: &Caller, change: &PolicyChange) -> Result
         ("excludeTargets", &mut system.exclude_targets, &change.system_preference_exclude),
     ] {
         if let Some(change) = change {
-            *list = targets(tx, &caller.tenant, &format!("systemCredentialPreferences/{name}"), None, change, list)?;
+            *list = targets::stored(
+                tx,
+                &caller.tenant,
+                &format!("systemCredentialPreferences/{name}"),
+                None,
+                change,
+                list,
+            )?;
         }
     }
     set(&mut after.registration_proof, change.registration_proof);
+    set(&mut after.mfa_reset_approval_threshold, change.mfa_reset_approval_threshold);
+    check_threshold(after.mfa_reset_approval_threshold)?;
 
     let mut entry = Entry::success(Activity::UPDATE_METHODS_POLICY, subject());
     if after.registration_proof != before.registration_proof {
         tenants::set_registration_proof(tx, &caller.tenant, after.registration_proof)?;
         entry = entry.modified("registrationProof", before.registration_proof, after.registration_proof);
+    }
+    let (old, new) = (before.mfa_reset_approval_threshold, after.mfa_reset_approval_threshold);
+    if new != old {
+        tenants::set_mfa_reset_approval_threshold(tx, &caller.tenant, new)?;
+        entry = entry.modified("mfaResetApproval/userThreshold", old, new);
     }
     let (old, new) = (&before.policy.system_credential_preferences, &after.policy.system_credential_preferences);
     entry = differences(entry, "systemCredentialPreferences", &json(old)?, &json(new)?);
@@ -155,7 +174,12 @@ fn find(id: &str) -> Result<ConfigurationId> {
 fn read(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<WholePolicy> {
     let policy = MethodsPolicy::of(tx, tenant)?;
     let tenant = tenants::find(tx, tenant)?.ok_or_else(|| Error::internal("a caller without a tenant"))?;
-    Ok(WholePolicy { modified_at: policy.modified_at, policy, registration_proof: tenant.registration_proof })
+    Ok(WholePolicy {
+        modified_at: policy.modified_at,
+        policy,
+        registration_proof: tenant.registration_proof,
+        mfa_reset_approval_threshold: tenant.mfa_reset_approval_threshold,
+    })
 }
 
 /// Stores and records a change; what is already as it shall be is none.
@@ -188,10 +212,12 @@ fn apply(
     let common = policy.configuration_mut(id);
     set(&mut common.state, change.state.take());
     if let Some(include) = change.include_targets.take() {
-        common.include_targets = targets(tx, tenant, "includeTargets", Some(id), &include, &common.include_targets)?;
+        common.include_targets =
+            targets::stored(tx, tenant, "includeTargets", Some(id), &include, &common.include_targets)?;
     }
     if let Some(exclude) = change.exclude_targets.take() {
-        common.exclude_targets = targets(tx, tenant, "excludeTargets", None, &exclude, &common.exclude_targets)?;
+        common.exclude_targets =
+            targets::stored(tx, tenant, "excludeTargets", None, &exclude, &common.exclude_targets)?;
     }
     match id {
         ConfigurationId::Fido2 => {
@@ -250,6 +276,18 @@ fn refuse_rest(id: ConfigurationId, change: &ConfigurationChange) -> Result<()> 
     }
 }
 
+fn check_threshold(threshold: Option<i64>) -> Result<()> {
+    if threshold.is_none_or(|users| APPROVAL_THRESHOLD.contains(&users)) {
+        return Ok(());
+    }
+    let message = format!(
+        "A userThreshold is {} to {} users, or null to let whoever creates a reset confirm it himself.",
+        APPROVAL_THRESHOLD.start(),
+        APPROVAL_THRESHOLD.end()
+    );
+    Err(Error::invalid("mfaResetApproval/userThreshold", message))
+}
+
 fn check_bounds(pass: &PassConfiguration) -> Result<()> {
     let (minimum, default, maximum) =
         (pass.minimum_lifetime_in_minutes, pass.default_lifetime_in_minutes, pass.maximum_lifetime_in_minutes);
@@ -291,70 +329,6 @@ fn check_count(name: &str, count: usize) -> Result<()> {
         return Ok(());
     }
     Err(Error::invalid(name, format!("{name} has at most {MAX_ENTRIES} entries.")))
-}
-
-/// Targets as they are stored. Whoever is new among them must exist; a user who was deleted since does not keep the
-/// list from being written back.
-fn targets(
-    tx: &mut Tx<'_>,
-    tenant: &TenantId,
-    name: &str,
-    configuration: Option<ConfigurationId>,
-    requests: &[TargetRequest],
-    before: &[Target],
-) -> Result<Vec<Target>> {
-    check_count(name, requests.len())?;
-    let known: BTreeSet<&str> = before.iter().map(|target| target.id.as_str()).collect();
-    let mut targets = Vec::with_capacity(requests.len());
-    for request in requests {
-        check_extras(name, configuration, request)?;
-        let id = match request.target_type {
-            TargetType::Group if request.id == ALL_USERS => ALL_USERS.to_owned(),
-            TargetType::Group => {
-                let message = "There are no groups here: target all_users (targetType group), or users one by one \
-                               (targetType user).";
-                return Err(Error::invalid(name, message));
-            }
-            TargetType::User => {
-                let unknown = || {
-                    let id: String = request.id.chars().filter(|c| !c.is_control()).take(64).collect();
-                    Error::invalid(name, format!("The tenant has no user with the id {id}."))
-                };
-                let user = UserId::parse(&request.id).ok_or_else(unknown)?;
-                if !known.contains(user.as_str()) {
-                    users::find_by_id(tx, tenant, &user, Presence::Present)?.ok_or_else(unknown)?;
-                }
-                user.into_string()
-            }
-        };
-        targets.push(Target {
-            id,
-            target_type: request.target_type,
-            is_registration_required: request.is_registration_required.unwrap_or(false),
-            is_usable_for_sign_in: request.is_usable_for_sign_in.unwrap_or(true),
-        });
-    }
-    Ok(targets)
-}
-
-/// Some properties of a target belong to one configuration only.
-fn check_extras(name: &str, configuration: Option<ConfigurationId>, target: &TargetRequest) -> Result<()> {
-    if target.is_usable_for_sign_in.is_some() && configuration != Some(ConfigurationId::Sms) {
-        let message = "Only the targets of Sms have isUsableForSignIn.";
-        return Err(Error::invalid(format!("{name}/isUsableForSignIn"), message));
-    }
-    let Some(mode) = target.authentication_mode else { return Ok(()) };
-    let target = format!("{name}/authenticationMode");
-    if configuration != Some(ConfigurationId::MicrosoftAuthenticator) {
-        return Err(Error::invalid(target, "Only the targets of MicrosoftAuthenticator have an authenticationMode."));
-    }
-    if mode != AuthenticationMode::Push {
-        return Err(Error::invalid(
-            target,
-            "The authenticationMode is push: an app confirms, it replaces no password.",
-        ));
-    }
-    Ok(())
 }
 
 fn json(value: &impl Serialize) -> Result<Value> {

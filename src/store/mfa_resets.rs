@@ -74,6 +74,12 @@ pub fn find(tx: &mut Tx<'_>, tenant: &TenantId, id: &MfaResetId) -> Result<Optio
     Ok(query.first(tx.conn).optional()?)
 }
 
+/// In whose log a reset stands, for whoever knows no more than its id: nobody but the operator.
+pub fn tenant_of(tx: &mut Tx<'_>, id: &MfaResetId) -> Result<Option<TenantId>> {
+    let query = mfa_resets::table.filter(mfa_resets::mfa_reset_id.eq(id)).select(mfa_resets::tenant_id);
+    Ok(query.first(tx.conn).optional()?)
+}
+
 /// Counts users who were named again.
 pub fn add_duplicates(tx: &mut Tx<'_>, tenant: &TenantId, id: &MfaResetId, count: i64) -> Result<()> {
     let row = mfa_resets::table.find((tenant, id));

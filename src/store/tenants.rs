@@ -69,6 +69,13 @@ pub fn set_security_defaults(tx: &mut Tx<'_>, id: &TenantId, is_enabled: bool) -
     Ok(())
 }
 
+/// `None`: no reset of many users needs a second person.
+pub fn set_mfa_reset_approval_threshold(tx: &mut Tx<'_>, id: &TenantId, threshold: Option<i64>) -> Result<()> {
+    let set = tenants::mfa_reset_approval_threshold.eq(threshold);
+    diesel::update(tenants::table.find(id)).set(set).execute(tx.conn)?;
+    Ok(())
+}
+
 pub fn set_registration_proof(tx: &mut Tx<'_>, id: &TenantId, proof: RegistrationProof) -> Result<()> {
     diesel::update(tenants::table.find(id)).set(tenants::registration_proof.eq(proof)).execute(tx.conn)?;
     Ok(())

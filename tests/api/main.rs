@@ -20,6 +20,7 @@ mod lockouts;
 mod managed_tenants;
 mod methods;
 mod methods_policy;
+mod mfa_reset_approval;
 mod mfa_resets;
 mod mfa_resets_of_partners;
 mod oath_fixtures;

@@ -38,7 +38,8 @@ impl Installation {
         self.folder.path()
     }
 
-    fn command(&self) -> Command {
+    /// The command on this installation, to be run as a test likes.
+    pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rekey"));
         command
             .current_dir(self.path())

@@ -1,6 +1,9 @@
 //! The whole policy as it is sent and received.
 
-use poem_openapi::{Object, types::Example};
+use poem_openapi::{
+    Object,
+    types::{Example, MaybeUndefined},
+};
 
 use super::bodies::{AdvancedStateName, ConfigurationView, PlainBody, ProofName, requests};
 use crate::{
@@ -34,6 +37,16 @@ struct RegistrationEnforcementView {
     authentication_methods_registration_campaign: CampaignView,
 }
 
+/// When a reset of many users takes a second person.
+#[derive(Debug, Object)]
+#[oai(rename = "MfaResetApproval", rename_all = "camelCase")]
+struct ApprovalView {
+    /// A reset of so many users or more must be confirmed by somebody else than its creator. Null: whoever creates a
+    /// reset may confirm it.
+    #[oai(nullable)]
+    user_threshold: Option<i64>,
+}
+
 /// Which methods the tenant's users may register and use.
 #[derive(Debug, Object)]
 #[oai(rename = "AuthenticationMethodsPolicy", rename_all = "camelCase")]
@@ -50,6 +63,7 @@ pub struct PolicyView {
     registration_enforcement: RegistrationEnforcementView,
     system_credential_preferences: SystemPreferencesView,
     registration_proof: ProofName,
+    mfa_reset_approval: ApprovalView,
     authentication_method_configurations: Vec<ConfigurationView>,
 }
 
@@ -77,6 +91,7 @@ impl From<WholePolicy> for PolicyView {
                 exclude_targets: system.exclude_targets.iter().map(Into::into).collect(),
             },
             registration_proof: whole.registration_proof.into(),
+            mfa_reset_approval: ApprovalView { user_threshold: whole.mfa_reset_approval_threshold },
             authentication_method_configurations: ConfigurationId::ALL
                 .iter()
                 .map(|id| ConfigurationView::new(&whole.policy, *id))
@@ -99,6 +114,15 @@ struct SystemPreferencesBody {
     exclude_targets: Option<Vec<PlainBody>>,
 }
 
+/// When a reset of many users takes a second person.
+#[derive(Debug, Object)]
+#[oai(rename = "MfaResetApprovalUpdate", rename_all = "camelCase", deny_unknown_fields)]
+struct ApprovalBody {
+    /// 1 to 1000000 users; null for never.
+    #[oai(nullable)]
+    user_threshold: MaybeUndefined<i64>,
+}
+
 /// What to change; what is left out stays. Configurations are changed one by one.
 #[derive(Debug, Object)]
 #[oai(rename = "AuthenticationMethodsPolicyUpdate", rename_all = "camelCase", deny_unknown_fields, example)]
@@ -106,6 +130,9 @@ pub struct PolicyBody {
     system_credential_preferences: Option<SystemPreferencesBody>,
     /// What opens a registration that is due, after a reset above all.
     registration_proof: Option<ProofName>,
+    /// Null is the same as a `userThreshold` of null.
+    #[oai(nullable)]
+    mfa_reset_approval: MaybeUndefined<ApprovalBody>,
 }
 
 impl Example for PolicyBody {
@@ -117,6 +144,7 @@ impl Example for PolicyBody {
                 exclude_targets: None,
             }),
             registration_proof: Some(ProofName::TemporaryAccessPass),
+            mfa_reset_approval: MaybeUndefined::Value(ApprovalBody { user_threshold: MaybeUndefined::Value(500) }),
         }
     }
 }
@@ -130,9 +158,23 @@ impl From<PolicyBody> for PolicyChange {
         };
         Self {
             registration_proof: body.registration_proof.map(Into::into),
+            mfa_reset_approval_threshold: threshold(body.mfa_reset_approval),
             system_preference_state: state.map(Into::into),
             system_preference_include: requests(include),
             system_preference_exclude: requests(exclude),
         }
+    }
+}
+
+/// The change that is asked of the threshold: none, to none, or to a number.
+fn threshold(approval: MaybeUndefined<ApprovalBody>) -> Option<Option<i64>> {
+    match approval {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(None),
+        MaybeUndefined::Value(body) => match body.user_threshold {
+            MaybeUndefined::Undefined => None,
+            MaybeUndefined::Null => Some(None),
+            MaybeUndefined::Value(users) => Some(Some(users)),
+        },
     }
 }

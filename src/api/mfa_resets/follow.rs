@@ -149,7 +149,8 @@ fn line(item: Item) -> [String; 13] {
     let differs = item.differs_from_preview();
     let (code, reason) = item.problem.map(|problem| (problem.code, problem.message)).unwrap_or_default();
     let report = item.report.as_ref();
-    let deleted = report.map(|report| report.deleted.iter().map(|it| format!("{}:{}", it.kind, it.id)).collect());
+    let deleted = report.iter().flat_map(|report| &report.deleted).map(|it| format!("{}:{}", it.kind, it.id));
+    let deleted: Vec<_> = deleted.collect();
     let serials = |list: &[crate::methods::MethodSummary]| {
         list.iter().map(|it| it.serial_number.clone().unwrap_or_else(|| it.id.to_string())).collect::<Vec<_>>()
     };
@@ -162,7 +163,7 @@ fn line(item: Item) -> [String; 13] {
         item.status.as_str().into(),
         code,
         reason,
-        deleted.unwrap_or_else(Vec::new).join(" "),
+        deleted.join(" "),
         report.map(|report| serials(&report.deactivated).join(" ")).unwrap_or_default(),
         differs.to_string(),
         report.and_then(|report| report.audit_event_id.as_ref()).map(ToString::to_string).unwrap_or_default(),

@@ -1,5 +1,4 @@
-//! A reset's users as an upload of CSV: written to a temporary file as it arrives, then read from there in batches, so
-//! that a million lines take no more memory than one batch.
+//! A reset's users as an upload of CSV: written to a temporary file as it arrives, then read from there in batches.
 
 use std::{
     fs::File,
@@ -9,21 +8,21 @@ use std::{
 
 use aws_lc_rs::digest::{Context, SHA256};
 use futures_util::{StreamExt, pin_mut};
-use poem::Body;
+use poem::{Body, Request, RequestBody};
+use poem_openapi::{
+    payload::{ParsePayload, Payload},
+    registry::{MetaSchema, MetaSchemaRef},
+};
 use tokio::time::timeout;
 
 use crate::{
     access::Caller,
     api::intake::RequestInfo,
     app::{App, Attempt},
+    demo,
     error::{Area, Error, Result},
-    id::MfaResetId,
     idempotency::Once,
-    mfa_resets::{
-        MfaReset, Plan,
-        targets::{self, BATCH, CsvTargets},
-    },
-    store::Tx,
+    mfa_resets::{MfaReset, Plan, targets::CsvTargets},
 };
 
 /// The largest upload, in bytes: a million lines of a usual length.
@@ -31,7 +30,27 @@ pub const MAX_UPLOAD: usize = 128 * 1024 * 1024;
 /// How long an upload may pause.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Creates the reset: nothing of it is seen before the last line was read and found good.
+/// The body of an upload, as it arrives.
+pub struct Csv(pub Body);
+
+impl Payload for Csv {
+    const CONTENT_TYPE: &'static str = "text/csv";
+
+    fn schema_ref() -> MetaSchemaRef {
+        let example = format!("tenant,user,reason\n{},{},Phone lost\n", demo::EXAMPLE_TENANT, demo::EXAMPLE_USER);
+        MetaSchemaRef::Inline(Box::new(MetaSchema { example: Some(example.into()), ..MetaSchema::new("string") }))
+    }
+}
+
+impl ParsePayload for Csv {
+    const IS_REQUIRED: bool = true;
+
+    async fn from_request(_: &Request, body: &mut RequestBody) -> poem::Result<Self> {
+        Ok(Self(body.take()?))
+    }
+}
+
+/// Creates the reset from an upload.
 pub async fn create(
     app: &App,
     mut caller: Caller,
@@ -40,54 +59,17 @@ pub async fn create(
     plan: Plan,
     body: Body,
 ) -> Result<MfaReset> {
-    // Only then is the upload worth taking in.
-    let asked = plan.clone();
-    let open = move |tx: &mut Tx<'_>, caller: &Caller| targets::open(tx, caller, &asked);
-    // The key belongs to the whole, not to this first step.
     let once = caller.once.take();
-    let id = app.write(caller.clone(), attempt.clone(), open).await?;
-    let outcome = fill(app, &caller, info, once, &attempt, &id, body).await;
-    if !outcome.as_ref().is_ok_and(|reset| reset.id == id) {
-        let abandon = move |tx: &mut Tx<'_>, caller: &Caller| targets::abandon(tx, caller, &id);
-        app.write(caller, attempt, abandon).await?;
-    }
-    outcome
-}
-
-async fn fill(
-    app: &App,
-    caller: &Caller,
-    info: &RequestInfo,
-    once: Option<Once>,
-    attempt: &Attempt,
-    id: &MfaResetId,
-    body: Body,
-) -> Result<MfaReset> {
-    let (file, digest) = spool(body).await?;
-    let mut lines = CsvTargets::new(BufReader::new(file))?;
-    loop {
-        let read = tokio::task::spawn_blocking(move || {
-            let batch = lines.batch(BATCH);
-            (lines, batch)
-        });
-        let (rest, batch) = read.await.map_err(Error::internal)?;
-        let (first_line, batch) = batch?;
-        lines = rest;
-        if batch.is_empty() {
-            break;
-        }
-        let reset = id.clone();
-        let add = move |tx: &mut Tx<'_>, caller: &Caller| targets::add(tx, caller, &reset, &batch, first_line);
-        app.write(caller.clone(), attempt.clone(), add).await?;
-    }
-    let fingerprint = || {
-        let parts = [info.path.as_bytes(), info.query.as_bytes(), digest.as_slice()];
-        app.store.context().sealer.fingerprint(&parts)
+    let lines = async move {
+        let (file, digest) = spool(body).await?;
+        let fingerprint = || {
+            let parts = [info.path.as_bytes(), info.query.as_bytes(), digest.as_slice()];
+            app.store.context().sealer.fingerprint(&parts)
+        };
+        let once = once.map(|once| Once { fingerprint: fingerprint(), ..once });
+        Ok((CsvTargets::new(BufReader::new(file))?, once))
     };
-    let once = once.map(|once| Once { fingerprint: fingerprint(), ..once });
-    let reset = id.clone();
-    let complete = move |tx: &mut Tx<'_>, caller: &Caller| targets::complete(tx, caller, &reset);
-    app.write(Caller { once, ..caller.clone() }, attempt.clone(), complete).await
+    app.create_mfa_reset(caller, attempt, plan, lines).await
 }
 
 /// Takes the body into a file that nobody else sees, and its SHA-256.

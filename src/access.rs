@@ -3,16 +3,14 @@
 //! A token only says who calls. What the caller may do is read anew in every transaction, so a withdrawn permission,
 //! secret, role or session takes effect on the next call, on every replica.
 
+mod caller;
 mod own;
 pub mod partner;
 mod rules;
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
-    clock::Timestamp,
     error::{Area, Error, Result},
-    id::{ApplicationId, RelationshipId, SessionId, TenantId, UserId},
+    id::{ApplicationId, RelationshipId, TenantId, UserId},
     roles::Role,
     store::{
         Tx, applications, roles, tenants,
@@ -20,109 +18,9 @@ use crate::{
     },
 };
 
+pub use caller::{Caller, Origin, Scope, Who};
 use rules::Rule;
 pub use rules::{Action, known_permissions};
-
-/// Where a request comes from; goes into the audit log.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Origin {
-    /// Graph's `request-id`: of our making, unique per request.
-    pub request_id: String,
-    /// Graph's `client-request-id`: the caller's, or our own again.
-    pub client_request_id: String,
-    pub ip_address: Option<String>,
-    pub user_agent: Option<String>,
-}
-
-/// Who makes a request, as the token (or the command line) says. Nothing is allowed yet.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    pub tenant: TenantId,
-    pub who: Who,
-    pub origin: Origin,
-    /// From the `Idempotency-Key` header of a POST.
-    pub once: Option<crate::idempotency::Once>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum Who {
-    Application {
-        id: ApplicationId,
-        /// The client secret that got the token: without it the token is void.
-        secret_id: String,
-        /// The permissions at the time of the token; what was taken away since is gone.
-        permissions: Vec<String>,
-    },
-    User {
-        id: UserId,
-        token_issued_at: Timestamp,
-        scope: Scope,
-    },
-    /// Somebody with the server's own command line, database and key.
-    Operator,
-    /// An application or user of a partner who acts in a customer's tenant, which is the caller's.
-    Partner {
-        home: TenantId,
-        who: Box<Who>,
-    },
-}
-
-/// What a user's token is good for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Scope {
-    /// The user's directory roles.
-    Roles,
-    /// A completed sign-in: the user's own methods.
-    Own {
-        /// Whether it was completed with multifactor authentication.
-        mfa: bool,
-    },
-    /// The registration token of a sign-in session: registering own methods, until registration is done.
-    Registration { session: SessionId },
-}
-
-impl Caller {
-    pub fn operator(tenant: TenantId, request_id: String) -> Self {
-        let origin = Origin { client_request_id: request_id.clone(), request_id, ..Origin::default() };
-        Self { tenant, who: Who::Operator, origin, once: None }
-    }
-
-    /// A stable name for whoever calls.
-    pub fn id(&self) -> &str {
-        self.who.id()
-    }
-
-    /// The same caller in another tenant, where only what a relationship gives counts.
-    pub fn in_tenant(&self, tenant: &TenantId) -> Self {
-        let who = match &self.who {
-            who if *tenant == self.tenant => who.clone(),
-            Who::Operator => Who::Operator,
-            Who::Partner { home, who } if home == tenant => (**who).clone(),
-            Who::Partner { .. } => self.who.clone(),
-            who => Who::Partner { home: self.tenant.clone(), who: Box::new(who.clone()) },
-        };
-        Self { tenant: tenant.clone(), who, ..self.clone() }
-    }
-
-    /// The tenants whose audit logs tell of what the caller does.
-    pub fn tenants(&self) -> Vec<TenantId> {
-        match &self.who {
-            Who::Partner { home, .. } => vec![self.tenant.clone(), home.clone()],
-            Who::Application { .. } | Who::User { .. } | Who::Operator => vec![self.tenant.clone()],
-        }
-    }
-}
-
-impl Who {
-    pub fn id(&self) -> &str {
-        match self {
-            Self::Application { id, .. } => id.as_str(),
-            Self::User { id, .. } => id.as_str(),
-            Self::Operator => "operator",
-            Self::Partner { who, .. } => who.id(),
-        }
-    }
-}
 
 /// A caller who was found alive, with the permissions or roles of this moment.
 #[derive(Debug, Clone)]

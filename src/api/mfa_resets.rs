@@ -271,7 +271,6 @@ impl MfaResetsApi {
     ///
     /// What became of each, in the order in which they were named.
     #[oai(path = "/v1.0/mfaResets/:id/items", method = "get", operation_id = "listMfaResetItems")]
-    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
     async fn items(
         &self,
         guard: Guard,

@@ -82,21 +82,20 @@ pub fn open(tx: &mut Tx<'_>, caller: &Caller, plan: &Plan) -> Result<MfaResetId>
 /// Adds targets; `first_line` numbers them for messages.
 pub fn add(tx: &mut Tx<'_>, caller: &Caller, id: &MfaResetId, targets: &[NewTarget], first_line: i64) -> Result<()> {
     let row = receiving(tx, caller, id)?;
-    let mut number = items::last_number(tx, &row.tenant_id, id)?;
-    if number + targets.len() as i64 > MAX_TARGETS {
+    let last = items::last_number(tx, &row.tenant_id, id)?;
+    if last + targets.len() as i64 > MAX_TARGETS {
         return Err(Error::invalid("targets", format!("One reset names at most {MAX_TARGETS} users; make several.")));
     }
     let mut parts = Parts::default();
     let mut rows = Vec::with_capacity(targets.len());
-    for (line, target) in (first_line..).zip(targets) {
+    for ((item_number, line), target) in (last + 1..).zip(first_line..).zip(targets) {
         check_target(target).map_err(|problem| Error::invalid(format!("targets, {line}"), problem))?;
         let part = parts.of(tx, caller, id, target.tenant.as_deref())?;
         part.counts.queued += 1;
-        number += 1;
         rows.push(ItemRow {
             tenant_id: row.tenant_id.clone(),
             mfa_reset_id: id.clone(),
-            item_number: number,
+            item_number,
             target_tenant_id: part.target_tenant_id.clone(),
             named: Some(target.user.clone()),
             reason: target.reason.clone(),

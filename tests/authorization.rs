@@ -46,7 +46,8 @@ const DENYING: &[&str] = &["getCommonActions", "createRelationship"];
 
 /// Operations whose success reports what became of what the body names: another tenant's user is not found, or is
 /// refused like anybody who is not there.
-const REPORTING: &[&str] = &["importHardwareOathDevices", "createManyHardwareOathDevices", "beginSignIn"];
+const REPORTING: &[&str] =
+    &["importHardwareOathDevices", "createManyHardwareOathDevices", "beginSignIn", "createMfaReset"];
 
 /// Keys whose values tell one tenant's objects from another's.
 const IDENTIFYING: &[&str] = &[

@@ -138,8 +138,9 @@ pub(super) fn finish(tx: &mut Tx<'_>, tenant: &TenantId, id: &MfaResetId, target
     else {
         return Ok(());
     };
-    let is_empty = part.counts.pending == 0 && (part.counts.queued == 0 || row.status != MfaResetStatus::Cancelling);
-    if part.status != PartStatus::Running || !is_empty {
+    // Asked again, under the lock of the creator's tenant: a cancellation may have come in between.
+    let waits = |tx: &mut Tx<'_>, status| Ok(!items::of_part(tx, tenant, id, target, status, 1)?.is_empty());
+    if part.status != PartStatus::Running || waits(tx, ItemStatus::Pending)? || waits(tx, ItemStatus::Queued)? {
         return Ok(());
     }
     part.status = PartStatus::Finished;

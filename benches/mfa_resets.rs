@@ -143,7 +143,7 @@ async fn main() {
     }
     println!("{users} users of {customers} customers on {backend:?}");
     for _ in 0..2 {
-        tokio::spawn(work::run(app.app.store.clone(), Pace::default()));
+        tokio::spawn(work::run(app.app.store.clone(), Pace::default(), Duration::ZERO));
     }
     let (_, idle) = watched(&app, tokio::time::sleep(Duration::from_secs(5))).await;
     let before = memory("VmRSS:");

@@ -16,9 +16,9 @@ use crate::{
     methods::MethodKind,
     reset::ResetRequest,
     store::{
-        Tx,
+        Store, Tx,
         mfa_resets::{
-            self, MfaResetRow, MfaResetStatus,
+            self, Listed, MfaResetRow, MfaResetStatus,
             parts::{self, PartRow, PartStatus},
         },
         relationships, tenants,
@@ -85,41 +85,62 @@ fn caller_of(row: &MfaResetRow, target: &TenantId) -> Result<Caller> {
     Ok(Caller { tenant: row.tenant_id.clone(), who, origin, once: None }.in_tenant(target))
 }
 
-/// Which resets of the tenant a caller sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sight {
-    All,
-    /// Only those he created.
-    Own,
-}
-
-/// Whoever may reset users of the tenant may see and handle every reset of many users; whoever has been given roles in
-/// some customer's tenant, the own ones. What may be done to each user is decided user by user.
-fn authorize(tx: &mut Tx<'_>, caller: &Caller) -> Result<(Actor, Sight)> {
+/// Whoever may reset users of the tenant, or has been given roles in some customer's tenant, may make a reset of many
+/// users; true for the former. What may be done to each user is decided user by user.
+fn authorize(tx: &mut Tx<'_>, caller: &Caller) -> Result<(Actor, bool)> {
     if let Who::Partner { .. } = &caller.who {
         let message = "A reset of many users is made with a token of the partner's own tenant.";
         return Err(Error::Denied { area: Area::Methods, inner: "ownTenantOnly", message: message.into() });
     }
     let actor = access::identify(tx, caller)?;
-    let Err(denied) = access::allow(tx, &actor, Action::ResetMfa, None) else { return Ok((actor, Sight::All)) };
+    let Err(denied) = access::allow(tx, &actor, Action::ResetMfa, None) else { return Ok((actor, true)) };
     let has_roles_scope = match &caller.who {
         Who::User { scope, .. } => *scope == Scope::Roles,
         Who::Application { .. } | Who::Operator | Who::Partner { .. } => true,
     };
     if has_roles_scope && relationships::has_assignment(tx, &caller.tenant, caller.id())? {
-        return Ok((actor, Sight::Own));
+        return Ok((actor, false));
     }
     Err(denied)
 }
 
-/// The reset with this id, if the caller may see it.
+/// The reset with this id, if the caller may see it: who created it, or who may himself reset users of every tenant that
+/// it is about.
 fn find_row(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<(Actor, MfaResetRow)> {
-    let (actor, sight) = authorize(tx, caller)?;
+    let (actor, may_at_home) = authorize(tx, caller)?;
     let row = MfaResetId::parse(id).map(|id| mfa_resets::find(tx, &caller.tenant, &id)).transpose()?.flatten();
-    let row = row.filter(|row| {
-        row.status != MfaResetStatus::Receiving && (sight == Sight::All || row.creator_id == caller.id())
-    });
-    Ok((actor, row.ok_or_else(|| Error::method_not_found(id))?))
+    let row = row.filter(|row| row.status != MfaResetStatus::Receiving);
+    let row = row.ok_or_else(|| Error::method_not_found(id))?;
+    if row.creator_id == caller.id()
+        || matches!(caller.who, Who::Operator)
+        || may_handle(tx, caller, may_at_home, &row)?
+    {
+        return Ok((actor, row));
+    }
+    Err(Error::method_not_found(id))
+}
+
+/// Whether somebody else than the creator may reset users of every tenant where the creator may.
+fn may_handle(tx: &mut Tx<'_>, caller: &Caller, may_at_home: bool, row: &MfaResetRow) -> Result<bool> {
+    if !row.has_customers {
+        return Ok(may_at_home);
+    }
+    let parts = parts::of_reset(tx, &row.tenant_id, &row.mfa_reset_id)?;
+    let is_open = |part: &PartRow| {
+        let counts = CountsView::from(part.counts);
+        counts.total() > counts.not_permitted || part.selections != "[]"
+    };
+    let tenants: Vec<_> = parts.into_iter().filter(is_open).map(|part| part.target_tenant_id).collect();
+    let actors = access::partner::actors_in(tx, caller, &tenants)?;
+    for tenant in &tenants {
+        let Some(actor) = actors.get(tenant) else { return Ok(false) };
+        match access::allow(tx, actor, Action::ResetMfa, None) {
+            Ok(()) => {}
+            Err(Error::Denied { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
 }
 
 pub fn find(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<MfaReset> {
@@ -127,16 +148,21 @@ pub fn find(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<MfaReset> {
     view(tx, row)
 }
 
-/// A page of the tenant's resets that the caller may see, the newest first.
+/// A page of the tenant's resets, the newest first: those that the caller created, and if he may reset users of the
+/// tenant, those that are about no others. (Other people's about customers are found by id only.)
 pub fn list(
     tx: &mut Tx<'_>,
     caller: &Caller,
     after: Option<&(Timestamp, MfaResetId)>,
     limit: i64,
 ) -> Result<Vec<MfaReset>> {
-    let (_, sight) = authorize(tx, caller)?;
-    let creator = (sight == Sight::Own).then(|| caller.id());
-    let rows = mfa_resets::list(tx, &caller.tenant, creator, after, limit)?;
+    let (_, may_at_home) = authorize(tx, caller)?;
+    let listed = match caller.who {
+        Who::Operator => Listed::All,
+        _ if may_at_home => Listed::CreatedByOrWithoutCustomers(caller.id()),
+        _ => Listed::CreatedBy(caller.id()),
+    };
+    let rows = mfa_resets::list(tx, &caller.tenant, listed, after, limit)?;
     let ids: Vec<_> = rows.iter().map(|row| &row.mfa_reset_id).collect();
     let mut counts = parts::totals(tx, &caller.tenant, &ids)?;
     let brief = |row: MfaResetRow| {
@@ -275,22 +301,28 @@ fn record(tx: &mut Tx<'_>, actor: &Actor, row: &MfaResetRow, activity: Activity,
 
 /// Ends uploads that were never completed and previews that nobody confirmed. Returns how many it saw; big ones take
 /// several calls.
-pub fn expire(tx: &mut Tx<'_>) -> Result<usize> {
+pub async fn expire(store: &Store) -> Result<usize> {
     const RESETS_AT_ONCE: i64 = 10;
-    const ITEMS_AT_ONCE: i64 = 5_000;
-    let expired = mfa_resets::expired(tx, RESETS_AT_ONCE)?;
+    let expired = store.read(|tx| mfa_resets::expired(tx, RESETS_AT_ONCE)).await?;
     for row in &expired {
-        if row.status == MfaResetStatus::Receiving {
-            mfa_resets::delete(tx, &row.tenant_id, &row.mfa_reset_id, ITEMS_AT_ONCE)?;
-            continue;
-        }
-        let ended = MfaResetRow {
-            status: MfaResetStatus::Expired,
-            version: row.version + 1,
-            finished_at: Some(tx.now()),
-            ..row.clone()
-        };
-        mfa_resets::update(tx, &ended)?;
+        let (tenant, id) = (row.tenant_id.clone(), row.mfa_reset_id.clone());
+        // On behalf of the tenant, so that nobody confirms it at the same time.
+        store.write(&row.tenant_id, move |tx| expire_one(tx, &tenant, &id)).await?;
     }
     Ok(expired.len())
+}
+
+fn expire_one(tx: &mut Tx<'_>, tenant: &TenantId, id: &MfaResetId) -> Result<()> {
+    const ITEMS_AT_ONCE: i64 = 5_000;
+    let row = mfa_resets::find(tx, tenant, id)?.filter(|row| row.expires_at <= tx.now());
+    match row {
+        Some(row) if row.status == MfaResetStatus::Receiving => {
+            mfa_resets::delete(tx, tenant, id, ITEMS_AT_ONCE).map(drop)
+        }
+        Some(row) if row.status == MfaResetStatus::AwaitingConfirmation => {
+            let (version, finished_at) = (row.version + 1, Some(tx.now()));
+            mfa_resets::update(tx, &MfaResetRow { status: MfaResetStatus::Expired, version, finished_at, ..row })
+        }
+        _ => Ok(()),
+    }
 }

@@ -180,16 +180,23 @@ pub(crate) fn record(
     entry: Entry,
 ) -> Result<()> {
     let mut parties = parties(tx, relationship)?;
-    if relationship.status == StoredStatus::Created {
+    // Whom the partner lets at what is not the customer's affair before it has agreed to anything.
+    let is_about_itself = entry.target.kind == RELATIONSHIP;
+    if relationship.status == StoredStatus::Created || (!is_about_itself && relationship.activated_at.is_none()) {
         parties.retain(|party| party.tenant_id == relationship.tenant_id);
     }
     let mut entry = entry.detail("delegatedAdminRelationshipId", relationship.relationship_id.as_str());
-    for party in &parties {
-        let [id, name] = match party.tenant_id == relationship.tenant_id {
-            true => ["partnerTenantId", "partnerDisplayName"],
-            false => ["customerTenantId", "customerDisplayName"],
-        };
-        entry = entry.detail(id, party.tenant_id.as_str()).detail(name, party.display_name.as_str());
+    if let Some(partner) = parties.iter().find(|party| party.tenant_id == relationship.tenant_id) {
+        entry = entry
+            .detail("partnerTenantId", partner.tenant_id.as_str())
+            .detail("partnerDisplayName", partner.display_name.as_str());
+    }
+    if let Some(customer) = &relationship.customer_tenant_id {
+        // Until it has approved, a customer is called what the partner calls it, whether or not there is such a tenant.
+        entry = entry.detail("customerTenantId", customer.as_str());
+        if let Some(name) = &relationship.customer_display_name {
+            entry = entry.detail("customerDisplayName", name);
+        }
     }
     audit::record(tx, actor, entry.clone())?;
     for party in parties.into_iter().filter(|party| party.tenant_id != actor.tenant) {
@@ -203,6 +210,9 @@ pub(crate) fn record(
     Ok(())
 }
 
+/// What an event about a relationship itself is about.
+const RELATIONSHIP: &str = "DelegatedAdminRelationship";
+
 pub(crate) fn target(relationship: &Relationship) -> Target {
-    Target::object("DelegatedAdminRelationship", &relationship.relationship_id, &relationship.display_name)
+    Target::object(RELATIONSHIP, &relationship.relationship_id, &relationship.display_name)
 }

@@ -83,6 +83,8 @@ CREATE TABLE mfa_resets (
     creator_display_name TEXT NOT NULL,
     confirmed_by_id TEXT,
     confirmed_by_display_name TEXT,
+    -- Whether users of other tenants are among them.
+    has_customers BOOLEAN NOT NULL,
     duplicate_count BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     confirmed_at BIGINT,
@@ -119,6 +121,7 @@ CREATE TABLE mfa_reset_parts (
     cancelled_count BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, mfa_reset_id, target_tenant_id)
 );
+CREATE INDEX mfa_reset_parts_of_target ON mfa_reset_parts (target_tenant_id) WHERE status = 'running';
 CREATE INDEX mfa_reset_parts_due ON mfa_reset_parts (due_at) WHERE status IN ('previewing', 'running');
 
 -- One user of a reset.

@@ -81,7 +81,6 @@ impl Caller {
         let who = match &self.who {
             who if *tenant == self.tenant => who.clone(),
             Who::Operator => Who::Operator,
-            Who::Partner { home, who } if home == tenant => (**who).clone(),
             Who::Partner { .. } => self.who.clone(),
             who => Who::Partner { home: self.tenant.clone(), who: Box::new(who.clone()) },
         };

@@ -139,7 +139,7 @@ impl MfaResetsApi {
                 let (plan, named, selections) = body.parse()?;
                 let create = move |tx: &mut Tx<'_>, caller: &Caller| {
                     let id = targets::open(tx, caller, &plan)?;
-                    targets::add(tx, caller, &id, &named, 1)?;
+                    targets::add(tx, caller, &id, &named)?;
                     targets::select(tx, caller, &id, &selections)?;
                     targets::complete(tx, caller, &id)
                 };
@@ -158,8 +158,8 @@ impl MfaResetsApi {
 
     /// List resets of many users
     ///
-    /// The newest first. Whoever may reset users of the own tenant sees all of them; whoever has roles in customers'
-    /// tenants only, those he created.
+    /// The newest first: those that the caller created and, if he may reset users of the own tenant, those that are about
+    /// no other tenant. Somebody else's reset of customers' users is found by its id, by whoever may reset users there.
     #[oai(path = "/v1.0/mfaResets", method = "get", operation_id = "listMfaResets")]
     async fn list(
         &self,

@@ -54,8 +54,8 @@ impl App {
         let key = request.key(self)?;
         let ActivationRequest { activation, origin, .. } = request;
         let code = activation.activation_code.clone();
-        let tenant = self.store.read(move |tx| activation::tenant_of(tx, &code)).await?;
-        self.store.write(&tenant, move |tx| activation::activate(tx, &activation, &key, &origin)).await
+        let tenants = self.store.read(move |tx| activation::tenants_of(tx, &code)).await?;
+        self.store.write_for(&tenants, move |tx| activation::activate(tx, &activation, &key, &origin)).await
     }
 
     /// Finds out which device calls.

@@ -42,7 +42,10 @@ impl App {
         // It is another one when the key had taken effect before.
         if !outcome.as_ref().is_ok_and(|reset| reset.id == id) {
             let abandon = move |tx: &mut Tx<'_>, caller: &Caller| targets::abandon(tx, caller, &id);
-            self.write(caller, attempt, abandon).await?;
+            // If even that fails, the clean-up removes it all the same.
+            if let Err(error) = self.write(caller, attempt, abandon).await {
+                tracing::warn!(%error, "an upload that came to nothing was left to the clean-up");
+            }
         }
         outcome
     }
@@ -61,13 +64,13 @@ impl App {
                 (lines, batch)
             });
             let (rest, batch) = read.await.map_err(Error::internal)?;
-            let (first_line, batch) = batch?;
+            let batch = batch?;
             lines = rest;
             if batch.is_empty() {
                 break;
             }
             let reset = id.clone();
-            let add = move |tx: &mut Tx<'_>, caller: &Caller| targets::add(tx, caller, &reset, &batch, first_line);
+            let add = move |tx: &mut Tx<'_>, caller: &Caller| targets::add(tx, caller, &reset, &batch);
             self.write(caller.clone(), attempt.clone(), add).await?;
         }
         let reset = id.clone();

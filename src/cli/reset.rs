@@ -8,7 +8,7 @@ mod follow;
 mod job;
 mod summary;
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{ArgGroup, Args};
 use tokio::{sync::oneshot, task::JoinSet};
@@ -187,6 +187,9 @@ async fn answer() -> Result<String> {
     typed.await.map_err(Error::internal)?.map_err(Error::internal)
 }
 
+/// After every turn, so that a server on the same SQLite file gets at it too.
+const BREATH: Duration = Duration::from_millis(20);
+
 /// This process takes turns on whatever is due until this is dropped.
 struct Workers {
     _tasks: JoinSet<()>,
@@ -195,9 +198,7 @@ struct Workers {
 impl Workers {
     fn start(store: &Store, pace: Pace) -> Self {
         let mut tasks = JoinSet::new();
-        for _ in 0..work::WORKERS {
-            tasks.spawn(work::run(store.clone(), pace));
-        }
+        tasks.spawn(work::run(store.clone(), pace, BREATH));
         Self { _tasks: tasks }
     }
 }

@@ -1,6 +1,6 @@
 //! `rekey serve`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, ValueEnum};
 use poem::listener::Acceptor;
@@ -86,7 +86,7 @@ impl Serve {
         tokio::spawn(worker::run(app.store.clone()));
         let pace = Pace::users_per_second(self.mfa_reset_rate);
         for _ in 0..work::WORKERS {
-            tokio::spawn(work::run(app.store.clone(), pace));
+            tokio::spawn(work::run(app.store.clone(), pace, Duration::ZERO));
         }
         let counters = vec![delivery.attempts.clone()];
         tokio::spawn(delivery.run());

@@ -71,6 +71,7 @@ fn seed_one(
             creator_display_name: APPLICATION_NAME.into(),
             confirmed_by_id: was_confirmed.then(|| application.to_string()),
             confirmed_by_display_name: was_confirmed.then(|| APPLICATION_NAME.into()),
+            has_customers: false,
             duplicate_count: 0,
             created_at: now,
             confirmed_at: at,

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     CONFIRMATION_HOURS, NotPermitted, Plan, Summary,
     items::{Planned, Problem, SETTLED_AT_ONCE, count_of, settle},
+    targets::MAX_TARGETS,
 };
 use crate::{
     access::{self, Action, Caller},
@@ -21,7 +22,7 @@ use crate::{
             parts::{self, PartRow, PartStatus},
         },
         tenants::{self, RegistrationProof, Tenant},
-        users::{self, Presence, User, UserFilter},
+        users::{self, User, UserFilter},
     },
 };
 
@@ -40,28 +41,35 @@ pub(super) fn turn(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow, most:
         Ok(_) => {
             let (tenant, id, target) = (&part.tenant_id, &part.mfa_reset_id, &part.target_tenant_id);
             let queued = items::of_part(tx, tenant, id, target, ItemStatus::Queued, most)?;
+            if queued.is_empty() {
+                part.counts.queued = 0;
+            }
             look_at(tx, row, part, &caller, queued)?;
         }
         Err(error) => match Problem::not_permitted(&error) {
-            Some(problem) => refuse(tx, part, &problem)?,
+            Some(problem) => {
+                let to = ItemStatus::NotPermitted;
+                let refused = settle(tx, part, ItemStatus::Queued, to, Some(&problem), SETTLED_AT_ONCE)?;
+                refuse(part, &problem, refused)?;
+            }
             None => return Err(error),
         },
     }
     end_if_last(tx, row, part)
 }
 
-/// Gives up on the one user whom a turn of one could not look at, so that the others go on.
-pub(super) fn give_up(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow, error: &Error) -> Result<()> {
-    settle(tx, part, ItemStatus::Queued, ItemStatus::Failed, Some(&Problem::fault(error)), 1)?;
-    end_if_last(tx, row, part)
+/// Gives up on the one user whom a turn of one could not look at, so that the others go on. False when there was none.
+pub(super) fn give_up(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow, error: &Error) -> Result<bool> {
+    let given_up = settle(tx, part, ItemStatus::Queued, ItemStatus::Failed, Some(&Problem::fault(error)), 1)?;
+    end_if_last(tx, row, part)?;
+    Ok(given_up == 1)
 }
 
-/// The whole tenant is closed to the creator; nothing in it is looked up.
-fn refuse(tx: &mut Tx<'_>, part: &mut PartRow, problem: &Problem) -> Result<()> {
+/// Nothing more is selected: the tenant is closed to the creator, or the reset is full.
+fn refuse(part: &mut PartRow, problem: &Problem, users: i64) -> Result<()> {
     let mut summary: Summary = serde_json::from_str(&part.summary).map_err(Error::internal)?;
     part.selections = "[]".into();
-    let refused = settle(tx, part, ItemStatus::Queued, ItemStatus::NotPermitted, Some(problem), SETTLED_AT_ONCE)?;
-    count_refusal(&mut summary, problem, refused);
+    count_refusal(&mut summary, problem, users);
     part.summary = serde_json::to_string(&summary).map_err(Error::internal)?;
     Ok(())
 }
@@ -71,26 +79,29 @@ fn select(tx: &mut Tx<'_>, part: &mut PartRow) -> Result<()> {
     let mut filters: Vec<Option<UserFilter>> = serde_json::from_str(&part.selections).map_err(Error::internal)?;
     let after = part.selected_until.clone().map(UserId::new);
     let target = part.target_tenant_id.clone();
-    let found = match filters.first() {
-        Some(Some(filter)) => users::list_matching(tx, &target, filter, after.as_ref(), FOUND_AT_ONCE)?,
-        _ => users::list(tx, &target, Presence::Present, after.as_ref(), FOUND_AT_ONCE)?,
-    };
-    part.selected_until = found.last().map(|user| user.user_id.to_string());
+    let filter = filters.first().and_then(Option::as_ref);
+    let found = users::ids(tx, &target, filter, after.as_ref(), FOUND_AT_ONCE)?;
+    let first = items::last_number(tx, &part.tenant_id, &part.mfa_reset_id)? + 1;
+    if first + found.len() as i64 > MAX_TARGETS {
+        let message =
+            format!("One reset is about at most {MAX_TARGETS} users; the rest of the selection was left out.");
+        return refuse(part, &Problem::new("tooManyUsers", message), found.len() as i64);
+    }
+    part.selected_until = found.last().map(|user| user.to_string());
     if (found.len() as i64) < FOUND_AT_ONCE {
         filters.remove(0);
         part.selected_until = None;
     }
     part.selections = serde_json::to_string(&filters).map_err(Error::internal)?;
     part.counts.queued += found.len() as i64;
-    let first = items::last_number(tx, &part.tenant_id, &part.mfa_reset_id)? + 1;
-    let rows = (first..).zip(found).map(|(item_number, user)| ItemRow {
+    let rows = (first..).zip(found).map(|(item_number, user_id)| ItemRow {
         tenant_id: part.tenant_id.clone(),
         mfa_reset_id: part.mfa_reset_id.clone(),
         item_number,
         target_tenant_id: target.clone(),
         named: None,
         reason: None,
-        user_id: Some(user.user_id),
+        user_id: Some(user_id),
         user_principal_name: None,
         status: ItemStatus::Queued,
         planned: None,
@@ -113,8 +124,7 @@ fn look_at(
     let found = find_users(tx, &target, &queued)?;
     let ids: Vec<_> = found.iter().map(|user| &user.user_id).collect();
     let mut seen = items::known_users(tx, &part.tenant_id, &part.mfa_reset_id, &target, &ids)?;
-    let keys = |user: &User| [user.user_id.to_string(), users::name_key(&user.user_principal_name)];
-    let by_key: BTreeMap<_, _> = found.iter().flat_map(|user| keys(user).map(|key| (key, user))).collect();
+    let by_key = by_key(&found);
 
     // Who is whose item.
     let (mut settled, mut repeated, mut candidates) = (vec![], vec![], vec![]);
@@ -168,15 +178,22 @@ fn look_at(
     Ok(())
 }
 
+/// Users by what they may be named by, see [`key_of`].
+pub(super) fn by_key(found: &[User]) -> BTreeMap<String, &User> {
+    let keys = |user: &User| [user.user_id.to_string(), users::name_key(&user.user_principal_name)];
+    found.iter().flat_map(|user| keys(user).map(|key| (key, user))).collect()
+}
+
 /// How a named user is looked up: an id in its own spelling, a userPrincipalName in any case.
-fn key_of(named: &str) -> String {
+pub(super) fn key_of(named: &str) -> String {
     match UserId::parse(named.trim()) {
         Some(id) => id.into_string(),
         None => users::name_key(named.trim()),
     }
 }
 
-fn find_users(tx: &mut Tx<'_>, tenant: &TenantId, queued: &[ItemRow]) -> Result<Vec<User>> {
+/// The users of items, as far as they are there.
+pub(super) fn find_users(tx: &mut Tx<'_>, tenant: &TenantId, queued: &[ItemRow]) -> Result<Vec<User>> {
     let (mut ids, mut names) = (BTreeSet::new(), BTreeSet::new());
     for item in queued {
         let named = item.named.as_deref().unwrap_or_default().trim();

@@ -23,6 +23,7 @@ use crate::{
         Tx,
         keys::{self, SigningKey},
         mfa_resets::{
+            self,
             items::{self, ItemStatus},
             parts,
         },
@@ -93,7 +94,11 @@ pub struct Receipt {
     rest: Vec<u8>,
     /// Index into [`RESET`], and the last user of that status; none when all is said.
     place: Option<(usize, Option<UserId>)>,
-    is_first: bool,
+    /// Users so far, of so many.
+    given: i64,
+    count: i64,
+    /// Of the reset when the receipt was begun.
+    version: i64,
     is_signed: bool,
 }
 
@@ -106,6 +111,8 @@ pub fn begin(tx: &mut Tx<'_>, caller: &Caller, id: &str, target: &str) -> Result
     let reset = view(tx, row)?;
     let part = reset.details.iter().flat_map(|details| &details.parts).find(|part| part.tenant_id == target);
     let part = part.ok_or_else(|| Error::internal("a known part is not there"))?;
+    let count = part.counts.done + part.counts.nothing_to_do;
+    let not_reset = part.counts.total() - count;
     let key = keys::current(tx, &target)?;
     let header = json!({"alg": "ES256", "typ": TYPE, "kid": key.key_id});
     let particulars = json!({
@@ -122,8 +129,8 @@ pub fn begin(tx: &mut Tx<'_>, caller: &Caller, id: &str, target: &str) -> Result
         "createdDateTime": reset.created_at.to_iso(),
         "confirmedDateTime": reset.confirmed_at.map(|at| at.to_iso()),
         "finishedDateTime": reset.finished_at.map(|at| at.to_iso()),
-        "resetCount": part.counts.done + part.counts.nothing_to_do,
-        "notResetCount": part.counts.total() - part.counts.done - part.counts.nothing_to_do,
+        "resetCount": count,
+        "notResetCount": not_reset,
     });
     // The users come last, and piece by piece.
     let mut payload = serde_json::to_vec(&particulars).map_err(Error::internal)?;
@@ -138,7 +145,9 @@ pub fn begin(tx: &mut Tx<'_>, caller: &Caller, id: &str, target: &str) -> Result
         head: None,
         rest: vec![],
         place: Some((0, None)),
-        is_first: true,
+        given: 0,
+        count,
+        version: reset.version,
         is_signed: false,
     };
     let header = serde_json::to_vec(&header).map_err(Error::internal)?;
@@ -161,6 +170,13 @@ impl Receipt {
         if std::mem::replace(&mut self.is_signed, true) {
             return Ok(None);
         }
+        // Nothing is signed that a retry has made untrue while it was sent.
+        let version = mfa_resets::find(tx, &self.tenant, &self.id)?.map(|row| row.version);
+        if version != Some(self.version) || self.given != self.count {
+            return Err(Error::conflict(
+                "The reset was retried while its receipt was sent; ask for the receipt again.",
+            ));
+        }
         let mut end = self.encode(b"]}", true);
         let digest = std::mem::replace(&mut self.digest, Context::new(&SHA256)).finish();
         end.push(b'.');
@@ -178,9 +194,10 @@ impl Receipt {
         let mut text = vec![];
         for row in page {
             let Some(report) = Item::read(row)?.report else { continue };
-            if !std::mem::replace(&mut self.is_first, false) {
+            if self.given > 0 {
                 text.push(b',');
             }
+            self.given += 1;
             text.extend(serde_json::to_vec(&ResetUser::from(report)).map_err(Error::internal)?);
         }
         Ok(self.encode(&text, false))

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{
     CountsView, Plan, caller_of, is_over,
     items::{Problem, SETTLED_AT_ONCE, count_of, settle},
-    record,
+    preview, record,
 };
 use crate::{
     access::{self, Action, Actor},
@@ -28,7 +28,7 @@ use crate::{
 /// What one turn came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// So many users were worked on.
+    /// So many users were reset; the others needed no look-up.
     Worked(i64),
     /// No item of the part waits any more.
     Emptied,
@@ -38,22 +38,23 @@ pub(super) enum Turn {
 
 /// One turn on one part: at most `most` users. Whoever calls keeps the part as it is then.
 pub(super) fn turn(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow, most: i64) -> Result<Turn> {
-    let settled = match row.status {
-        MfaResetStatus::Cancelling => cancel(tx, part)?,
-        _ => reset_some(tx, row, part, most)?,
-    };
-    Ok(if settled == 0 { Turn::Emptied } else { Turn::Worked(settled) })
+    match row.status {
+        MfaResetStatus::Cancelling => cancel(tx, part),
+        MfaResetStatus::Running => reset_some(tx, row, part, most),
+        _ => Ok(Turn::Emptied),
+    }
 }
 
 /// What was not begun never is.
-fn cancel(tx: &mut Tx<'_>, part: &mut PartRow) -> Result<i64> {
+fn cancel(tx: &mut Tx<'_>, part: &mut PartRow) -> Result<Turn> {
     let problem = Problem::new("cancelled", "The reset was cancelled before it came to this user.");
     let queued = settle(tx, part, ItemStatus::Queued, ItemStatus::Cancelled, Some(&problem), SETTLED_AT_ONCE)?;
     let left = SETTLED_AT_ONCE - queued;
-    Ok(queued + settle(tx, part, ItemStatus::Pending, ItemStatus::Cancelled, Some(&problem), left)?)
+    let pending = settle(tx, part, ItemStatus::Pending, ItemStatus::Cancelled, Some(&problem), left)?;
+    Ok(if queued + pending == 0 { Turn::Emptied } else { Turn::Worked(0) })
 }
 
-fn reset_some(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow, most: i64) -> Result<i64> {
+fn reset_some(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow, most: i64) -> Result<Turn> {
     let caller = caller_of(row, &part.target_tenant_id)?;
     let actor = access::identify(tx, &caller)
         .and_then(|actor| access::allow(tx, &actor, Action::ResetMfa, None).map(|()| actor));
@@ -63,18 +64,41 @@ fn reset_some(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow, most: i64)
         Err(error) => {
             let problem = Problem::not_permitted(&error).ok_or(error)?;
             let limit = SETTLED_AT_ONCE;
-            return settle(tx, part, ItemStatus::Pending, ItemStatus::NotPermitted, Some(&problem), limit);
+            let refused = settle(tx, part, ItemStatus::Pending, ItemStatus::NotPermitted, Some(&problem), limit)?;
+            return Ok(if refused == 0 { Turn::Emptied } else { Turn::Worked(0) });
         }
     };
     let (tenant, id, target) = (&part.tenant_id, &part.mfa_reset_id, &part.target_tenant_id);
     let mut items = items::of_part(tx, tenant, id, target, ItemStatus::Pending, most)?;
+    find_unresolved(tx, part, &mut items)?;
     reset_users(tx, row, &actor, &mut items)?;
     items::replace(tx, &items)?;
     for item in &items {
         *count_of(&mut part.counts, ItemStatus::Pending) -= 1;
         *count_of(&mut part.counts, item.status) += 1;
     }
-    Ok(items.len() as i64)
+    Ok(if items.is_empty() { Turn::Emptied } else { Turn::Worked(items.len() as i64) })
+}
+
+/// Finds the users with whom the preview failed; now that the reset is retried they are looked at for the first time.
+fn find_unresolved(tx: &mut Tx<'_>, part: &PartRow, items: &mut [ItemRow]) -> Result<()> {
+    if items.iter().all(|item| item.user_id.is_some()) {
+        return Ok(());
+    }
+    let target = &part.target_tenant_id;
+    let found = preview::find_users(tx, target, items)?;
+    let ids: Vec<_> = found.iter().map(|user| &user.user_id).collect();
+    let known = items::known_users(tx, &part.tenant_id, &part.mfa_reset_id, target, &ids)?;
+    let by_key = preview::by_key(&found);
+    for item in items.iter_mut().filter(|item| item.user_id.is_none()) {
+        let user = item.named.as_deref().and_then(|named| by_key.get(&preview::key_of(named)));
+        // Whoever is there under another name is reset under that one.
+        if let Some(user) = user.filter(|user| !known.contains(&user.user_id)) {
+            item.user_id = Some(user.user_id.clone());
+            item.user_principal_name = Some(user.user_principal_name.clone());
+        }
+    }
+    Ok(())
 }
 
 /// Resets the users of the items as far as they are there and the actor may, and writes the outcomes into the items.
@@ -126,10 +150,11 @@ fn reset_users(tx: &mut Tx<'_>, row: &MfaResetRow, actor: &Actor, items: &mut [I
     Ok(())
 }
 
-/// Gives up on the one user whom a turn of one could not reset, so that the others go on.
-pub(super) fn give_up(tx: &mut Tx<'_>, part: &mut PartRow, error: &Error) -> Result<()> {
-    settle(tx, part, ItemStatus::Pending, ItemStatus::Failed, Some(&Problem::fault(error)), 1)?;
-    parts::update(tx, part)
+/// Gives up on the one user whom a turn of one could not reset, so that the others go on. False when there was none.
+pub(super) fn give_up(tx: &mut Tx<'_>, part: &mut PartRow, error: &Error) -> Result<bool> {
+    let given_up = settle(tx, part, ItemStatus::Pending, ItemStatus::Failed, Some(&Problem::fault(error)), 1)?;
+    parts::update(tx, part)?;
+    Ok(given_up == 1)
 }
 
 /// Ends a part that has nothing left to do, and with the last part the whole reset, on behalf of its creator's tenant.
@@ -139,8 +164,14 @@ pub(super) fn finish(tx: &mut Tx<'_>, tenant: &TenantId, id: &MfaResetId, target
         return Ok(());
     };
     // Asked again, under the lock of the creator's tenant: a cancellation may have come in between.
-    let waits = |tx: &mut Tx<'_>, status| Ok(!items::of_part(tx, tenant, id, target, status, 1)?.is_empty());
-    if part.status != PartStatus::Running || waits(tx, ItemStatus::Pending)? || waits(tx, ItemStatus::Queued)? {
+    let is_cancelled = row.status == MfaResetStatus::Cancelling;
+    let waiting: &[_] = if is_cancelled { &[ItemStatus::Pending, ItemStatus::Queued] } else { &[ItemStatus::Pending] };
+    for status in waiting {
+        if !items::of_part(tx, tenant, id, target, *status, 1)?.is_empty() {
+            return Ok(());
+        }
+    }
+    if part.status != PartStatus::Running {
         return Ok(());
     }
     part.status = PartStatus::Finished;
@@ -152,7 +183,8 @@ pub(super) fn finish(tx: &mut Tx<'_>, tenant: &TenantId, id: &MfaResetId, target
     let counts: CountsView = parts.iter().map(|part| CountsView::from(part.counts)).sum();
     let reset = counts.done + counts.nothing_to_do;
     row.status = match row.status {
-        MfaResetStatus::Cancelling => MfaResetStatus::Cancelled,
+        // Cancelled after the last user, it came too late.
+        MfaResetStatus::Cancelling if counts.cancelled > 0 => MfaResetStatus::Cancelled,
         _ if reset == counts.total() => MfaResetStatus::Succeeded,
         _ if reset > 0 => MfaResetStatus::PartiallySucceeded,
         _ => MfaResetStatus::Failed,

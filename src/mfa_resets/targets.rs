@@ -69,6 +69,7 @@ pub fn open(tx: &mut Tx<'_>, caller: &Caller, plan: &Plan) -> Result<MfaResetId>
         creator_display_name: actor.display_name,
         confirmed_by_id: None,
         confirmed_by_display_name: None,
+        has_customers: false,
         duplicate_count: 0,
         created_at: tx.now(),
         confirmed_at: None,
@@ -79,8 +80,8 @@ pub fn open(tx: &mut Tx<'_>, caller: &Caller, plan: &Plan) -> Result<MfaResetId>
     Ok(row.mfa_reset_id)
 }
 
-/// Adds targets; `first_line` numbers them for messages.
-pub fn add(tx: &mut Tx<'_>, caller: &Caller, id: &MfaResetId, targets: &[NewTarget], first_line: i64) -> Result<()> {
+/// Adds targets.
+pub fn add(tx: &mut Tx<'_>, caller: &Caller, id: &MfaResetId, targets: &[NewTarget]) -> Result<()> {
     let row = receiving(tx, caller, id)?;
     let last = items::last_number(tx, &row.tenant_id, id)?;
     if last + targets.len() as i64 > MAX_TARGETS {
@@ -88,8 +89,8 @@ pub fn add(tx: &mut Tx<'_>, caller: &Caller, id: &MfaResetId, targets: &[NewTarg
     }
     let mut parts = Parts::default();
     let mut rows = Vec::with_capacity(targets.len());
-    for ((item_number, line), target) in (last + 1..).zip(first_line..).zip(targets) {
-        check_target(target).map_err(|problem| Error::invalid(format!("targets, {line}"), problem))?;
+    for (item_number, target) in (last + 1..).zip(targets) {
+        check_target(target).map_err(|problem| Error::invalid(format!("targets, {item_number}"), problem))?;
         let part = parts.of(tx, caller, id, target.tenant.as_deref())?;
         part.counts.queued += 1;
         rows.push(ItemRow {
@@ -121,6 +122,9 @@ pub fn select(tx: &mut Tx<'_>, caller: &Caller, id: &MfaResetId, selections: &[S
             .map_err(|problem| Error::invalid("selections", problem))?;
         let part = parts.of(tx, caller, id, selection.tenant.as_deref())?;
         let mut filters: Vec<Option<UserFilter>> = serde_json::from_str(&part.selections).map_err(Error::internal)?;
+        if filters.contains(&selection.filter) {
+            continue;
+        }
         filters.push(selection.filter.clone());
         part.selections = serde_json::to_string(&filters).map_err(Error::internal)?;
     }
@@ -133,9 +137,13 @@ pub fn complete(tx: &mut Tx<'_>, caller: &Caller, id: &MfaResetId) -> Result<Mfa
     let mut row = receiving(tx, caller, id)?;
     let parts = parts::of_reset(tx, &row.tenant_id, id)?;
     if parts.is_empty() {
-        return Err(Error::invalid("targets", "Name at least one user in 'targets', or a filter in 'selections'."));
+        return Err(Error::invalid(
+            "targets",
+            "Name at least one user, in 'targets', in a line of CSV, or by a filter in 'selections'.",
+        ));
     }
     row.status = MfaResetStatus::Previewing;
+    row.has_customers = parts.iter().any(|part| part.target_tenant_id != row.tenant_id);
     mfa_resets::update(tx, &row)?;
     parts::set_status(tx, &row.tenant_id, id, &[PartStatus::Waiting], PartStatus::Previewing)?;
     record(tx, &actor, &row, Activity::CREATE_MFA_RESET, &parts)?;
@@ -155,7 +163,7 @@ pub fn abandon(tx: &mut Tx<'_>, caller: &Caller, id: &MfaResetId) -> Result<()> 
 
 fn receiving(tx: &mut Tx<'_>, caller: &Caller, id: &MfaResetId) -> Result<MfaResetRow> {
     let row = mfa_resets::find(tx, &caller.tenant, id)?;
-    row.filter(|row| row.status == MfaResetStatus::Receiving)
+    row.filter(|row| row.status == MfaResetStatus::Receiving && row.expires_at > tx.now())
         .ok_or_else(|| Error::conflict("The upload took too long and was ended; start again."))
 }
 
@@ -255,7 +263,6 @@ pub struct CsvTargets<R> {
     columns: Columns,
     /// A first line that was no heading.
     first: Option<csv::StringRecord>,
-    line: i64,
 }
 
 #[derive(Clone, Copy)]
@@ -274,12 +281,11 @@ impl<R: Read> CsvTargets<R> {
             csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(input);
         let mut records = reader.into_records();
         let first = records.next().transpose().map_err(malformed)?;
-        let columns = first.as_ref().and_then(heading);
-        let (columns, first, line) = match columns {
-            Some(columns) => (columns, None, 2),
-            None => (POSITIONS, first, 1),
+        let (columns, first) = match first.as_ref().map(heading).transpose()?.flatten() {
+            Some(columns) => (columns, None),
+            None => (POSITIONS, first),
         };
-        Ok(Self { records, columns, first, line })
+        Ok(Self { records, columns, first })
     }
 
     /// Whose user the first line names, without taking the line away; `None` when it names no tenant, or nothing is there.
@@ -291,9 +297,8 @@ impl<R: Read> CsvTargets<R> {
         Ok(field.filter(|name| !name.is_empty()).map(str::to_owned))
     }
 
-    /// The next targets, `most` of them at most, and the line of the first; none at the end.
-    pub fn batch(&mut self, most: usize) -> Result<(i64, Vec<NewTarget>)> {
-        let start = self.line;
+    /// The next targets, `most` of them at most; none at the end.
+    pub fn batch(&mut self, most: usize) -> Result<Vec<NewTarget>> {
         let mut batch = Vec::new();
         while batch.len() < most {
             let record = match self.first.take() {
@@ -303,34 +308,46 @@ impl<R: Read> CsvTargets<R> {
                     None => break,
                 },
             };
+            let line = record.position().map_or(0, csv::Position::line);
+            let wrong = |message: String| Error::invalid(format!("line {line}"), message);
+            // An opening quote too many makes one field of all that follows; nobody shall be lost in it.
+            if record.iter().any(|field| field.contains(['\n', '\r'])) {
+                return Err(wrong(
+                    "A field of this line goes on in the next; is there a quotation mark too many?".into(),
+                ));
+            }
             let field = |column: usize| record.get(column).filter(|text| !text.is_empty()).map(str::to_owned);
-            let user = field(self.columns.user).ok_or_else(|| {
-                Error::invalid(format!("line {}", self.line), "A line is 'tenant,user' or 'tenant,user,reason'.")
-            })?;
+            let user = field(self.columns.user);
+            let user = user.ok_or_else(|| wrong("A line is 'tenant,user' or 'tenant,user,reason'.".into()))?;
             let target = NewTarget {
                 tenant: self.columns.tenant.and_then(field),
                 user,
                 reason: self.columns.reason.and_then(field),
             };
+            check_target(&target).map_err(wrong)?;
             batch.push(target);
-            self.line += 1;
         }
-        Ok((start, batch))
+        Ok(batch)
     }
 }
 
-/// What a first line names, if it names columns.
-fn heading(record: &csv::StringRecord) -> Option<Columns> {
-    let place = |names: &[&str]| {
-        let is_named = |field: &str| names.contains(&field.trim_start_matches('\u{feff}').to_lowercase().as_str());
-        record.iter().position(is_named)
-    };
-    Some(Columns {
-        tenant: place(&["tenant", "tenantid"]),
-        user: place(&["user", "userid", "userprincipalname"])?,
-        reason: place(&["reason"]),
-    })
+/// What a first line names, if it names columns. A column that nobody knows may be a tenant's under another name, so it is
+/// refused instead of ignored.
+fn heading(record: &csv::StringRecord) -> Result<Option<Columns>> {
+    let names: Vec<_> = record.iter().map(|name| name.trim_start_matches('\u{feff}').to_lowercase()).collect();
+    let place = |known: &[&str]| names.iter().position(|name| known.contains(&name.as_str()));
+    let Some(user) = place(USER) else { return Ok(None) };
+    if let Some(unknown) = names.iter().find(|name| ![TENANT, USER, REASON].concat().contains(&name.as_str())) {
+        let unknown: String = unknown.chars().take(40).collect();
+        let message = format!("The column '{unknown}' is unknown; there are tenant, user and reason.");
+        return Err(Error::invalid("line 1", message));
+    }
+    Ok(Some(Columns { tenant: place(TENANT), user, reason: place(REASON) }))
 }
+
+const TENANT: &[&str] = &["tenant", "tenantid"];
+const USER: &[&str] = &["user", "userid", "userprincipalname"];
+const REASON: &[&str] = &["reason"];
 
 fn malformed(error: csv::Error) -> Error {
     let line = error.position().map_or(0, csv::Position::line);

@@ -125,7 +125,8 @@ pub struct Details {
 impl MfaReset {
     /// A name of how far it has come: another whenever anything has changed.
     pub fn progress_id(&self) -> String {
-        format!("{}-{}-{}", self.version, self.counts.total() - self.counts.queued, self.counts.settled())
+        let CountsView { queued, pending, .. } = self.counts;
+        format!("{}-{}-{queued}-{pending}-{}", self.version, self.status, self.counts.settled())
     }
 
     /// Whether nothing will change any more, unless somebody asks for it.

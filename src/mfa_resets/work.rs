@@ -1,4 +1,4 @@
-//! The workers: take turns on the parts of all resets, whoever has waited longest first.
+//! The workers: take turns on the parts of all resets, those first that have waited longest.
 //!
 //! A turn is short and the same for a tenant with five users and one with a hundred thousand, so nobody starves. Any
 //! number of workers on any number of replicas may run: a turn's claim is part of its transaction.
@@ -25,8 +25,10 @@ pub const WORKERS: usize = 2;
 /// Users that one turn resets: enough to share the transaction's cost, few enough that other writes wait some tens of
 /// milliseconds at most.
 const USERS_PER_TURN: i64 = 200;
-/// How often a worker without work looks for some.
+/// How often a worker without work looks for some, at least.
 const IDLE: Duration = Duration::from_millis(250);
+/// And at most.
+const SHORTEST_IDLE: Duration = Duration::from_millis(5);
 /// After a fault of the database.
 const RECOVERY: Duration = Duration::from_secs(1);
 /// Attempts at one user before the reset goes on without him.
@@ -58,18 +60,27 @@ impl Pace {
     }
 }
 
-/// Works without end.
-pub async fn run(store: Store, pace: Pace) {
+/// Works without end, with a pause after every turn for whoever else writes to the database (a process of its own must
+/// wait for the file of SQLite; the turns of one process stand in a queue anyway).
+pub async fn run(store: Store, pace: Pace, pause: Duration) {
     loop {
         match take_turn(&store, pace).await {
-            Ok(true) => {}
-            Ok(false) => tokio::time::sleep(IDLE).await,
+            Ok(true) => tokio::time::sleep(pause).await,
+            Ok(false) => tokio::time::sleep(until_next(&store).await).await,
             Err(error) => {
                 tracing::warn!(%error, "a turn on a reset of many users failed; it is tried again");
                 tokio::time::sleep(RECOVERY).await;
             }
         }
     }
+}
+
+/// How long to wait before there may be a turn.
+async fn until_next(store: &Store) -> Duration {
+    let next = store.read(|tx| Ok((parts::next_due(tx)?, tx.now()))).await;
+    let Ok((Some(due), now)) = next else { return IDLE };
+    let micros = u64::try_from(due.micros() - now.micros()).unwrap_or_default();
+    Duration::from_micros(micros).clamp(SHORTEST_IDLE, IDLE)
 }
 
 /// One turn; false when no part is due.
@@ -121,9 +132,13 @@ async fn run_some(store: &Store, seen: &PartRow, most: i64, pace: Pace) -> Resul
         let Some((row, mut part)) = claim(tx, &part)? else { return Ok(Turn::Lost) };
         let turn = run::turn(tx, &row, &mut part, most)?;
         if let Turn::Worked(users) = turn {
-            // The next turn is due when so many users have had their time.
-            part.due_at = part.due_at.plus_micros(pace.pause(users));
+            // The tenant's next turn is due when so many users have had their time.
+            let pause = pace.pause(users);
+            part.due_at = part.due_at.plus_micros(pause);
             parts::update(tx, &part)?;
+            if pause > 0 {
+                parts::postpone(tx, &part.target_tenant_id, part.due_at)?;
+            }
         }
         Ok(turn)
     };
@@ -169,10 +184,15 @@ async fn give_up(store: &Store, seen: PartRow, error: Error) -> Result<()> {
         PartStatus::Previewing => seen.tenant_id.clone(),
         _ => seen.target_tenant_id.clone(),
     };
+    let first = error.clone();
     let give_up = move |tx: &mut Tx<'_>| match claim(tx, &seen)? {
         Some((row, mut part)) if part.status == PartStatus::Previewing => preview::give_up(tx, &row, &mut part, &error),
         Some((_, mut part)) => run::give_up(tx, &mut part, &error),
-        None => Ok(()),
+        None => Ok(true),
     };
-    store.write(&tenant, give_up).await
+    match store.write(&tenant, give_up).await? {
+        true => Ok(()),
+        // It was no user's fault; whoever waits a little may find it gone.
+        false => Err(first),
+    }
 }

@@ -173,7 +173,7 @@ pub fn operation(tx: &mut Tx<'_>, caller: &Caller, id: &str, operation: &str) ->
     found.ok_or_else(|| Error::method_not_found(operation))
 }
 
-/// Assignments name the partner's own people, so the customer does not see them.
+/// Which of the partner's people use what is the partner's to list. (The customer's log tells of each change.)
 fn of_partner(tx: &mut Tx<'_>, caller: &Caller, id: &str, action: Action) -> Result<(Actor, Relationship)> {
     let actor = access::authorize(tx, caller, action, None)?;
     let (relationship, side) = visible(tx, &caller.tenant, id)?;

@@ -165,6 +165,12 @@ fn apply(tx: &mut Tx<'_>, relationship: &mut Relationship, asked: &Proposal) -> 
     if let Some(roles) = &asked.roles {
         relationship.roles = serde_json::to_string(&parse_roles(roles)?).map_err(Error::internal)?;
     }
+    let extends = relationship.auto_extend_duration != AutoExtend::Never;
+    if extends && access::partner::parse_roles(&relationship.roles)?.contains(&Role::GlobalAdministrator) {
+        let message =
+            "A relationship with the role Global Administrator ends by itself: autoExtendDuration must be PT0S.";
+        return Err(Error::invalid("autoExtendDuration", message));
+    }
     Ok(())
 }
 

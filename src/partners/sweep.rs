@@ -6,6 +6,7 @@ use crate::{
     access::{Actor, Origin, Powers},
     audit::{Activity, Entry},
     error::Result,
+    id::RelationshipId,
     store::{
         Store, Tx,
         relationships::{self, AutoExtend, Relationship, Status, StoredStatus},
@@ -17,22 +18,29 @@ const EXTENSION_MINUTES: i64 = 180 * 24 * 60;
 /// Relationships of one round; the next takes more.
 const BATCH: i64 = 1000;
 
-/// Ends or extends what is due; how many relationships it was.
+/// Ends or extends what is due; how many relationships it was. One that cannot be holds nobody up.
 pub async fn run_once(store: &Store) -> Result<usize> {
     let due = store.read(|tx| relationships::ended(tx, BATCH)).await?;
-    let count = due.len();
+    let mut count = 0;
     for relationship in due {
         let id = relationship.relationship_id;
-        let named = id.to_string();
-        let parties = store.read(move |tx| parties_of(tx, &named)).await?;
-        let logs = Logs::new(parties.clone());
-        let settle = move |tx: &mut Tx<'_>| match relationships::find(tx, &id)? {
-            Some(relationship) => settle(tx, relationship, &logs),
-            None => Ok(()),
-        };
-        store.write_for(&parties, settle).await?;
+        match end(store, &id).await {
+            Ok(()) => count += 1,
+            Err(error) => tracing::warn!(%error, relationship = %id, "the end of a relationship was not written down"),
+        }
     }
     Ok(count)
+}
+
+async fn end(store: &Store, id: &RelationshipId) -> Result<()> {
+    let (named, id) = (id.to_string(), id.clone());
+    let parties = store.read(move |tx| parties_of(tx, &named)).await?;
+    let logs = Logs::new(parties.clone());
+    let settle = move |tx: &mut Tx<'_>| match relationships::find(tx, &id)? {
+        Some(relationship) => settle(tx, relationship, &logs),
+        None => Ok(()),
+    };
+    store.write_for(&parties, settle).await
 }
 
 /// Another replica may have been faster, so it looks again.

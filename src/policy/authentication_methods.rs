@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    access::{self, Action, Actor, Caller},
+    access::{self, Action, Actor, Caller, Powers},
     audit::{self, Activity, Entry, Target as Subject},
     clock::Timestamp,
-    error::{Error, Result},
+    error::{Area, Error, Result},
     id::TenantId,
     methods::policy::{
         AdvancedState, ConfigurationId, KeyRestrictions, MethodsPolicy, PassConfiguration, State, TargetType,
@@ -135,6 +135,11 @@ pub fn update(tx: &mut Tx<'_>, caller: &Caller, change: &PolicyChange) -> Result
     }
     let (old, new) = (before.mfa_reset_approval_threshold, after.mfa_reset_approval_threshold);
     if new != old {
+        if let Powers::Partner(_) = actor.powers {
+            // It is there to protect the customer's users from too quick a partner.
+            let message = "The customer itself decides from how many users on a reset needs a second person.";
+            return Err(Error::Denied { area: Area::Methods, inner: "ownTenantOnly", message: message.into() });
+        }
         tenants::set_mfa_reset_approval_threshold(tx, &caller.tenant, new)?;
         entry = entry.modified("mfaResetApproval/userThreshold", old, new);
     }

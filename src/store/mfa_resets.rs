@@ -50,6 +50,8 @@ pub struct MfaResetRow {
     pub creator_display_name: String,
     pub confirmed_by_id: Option<String>,
     pub confirmed_by_display_name: Option<String>,
+    /// Whether users of other tenants are among them.
+    pub has_customers: bool,
     /// Users who were named more than once are counted here and kept once.
     pub duplicate_count: i64,
     pub created_at: Timestamp,
@@ -87,12 +89,21 @@ pub fn add_duplicates(tx: &mut Tx<'_>, tenant: &TenantId, id: &MfaResetId, count
     Ok(())
 }
 
-/// A page of a tenant's resets, the newest first: all, or those of one creator. `after` is the last row of the page
-/// before.
+/// Which resets of a tenant a list shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listed<'a> {
+    All,
+    /// Those of one creator.
+    CreatedBy(&'a str),
+    /// Those too that are about users of the tenant itself only.
+    CreatedByOrWithoutCustomers(&'a str),
+}
+
+/// A page of a tenant's resets, the newest first. `after` is the last row of the page before.
 pub fn list(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
-    creator: Option<&str>,
+    listed: Listed<'_>,
     after: Option<&(Timestamp, MfaResetId)>,
     limit: i64,
 ) -> Result<Vec<MfaResetRow>> {
@@ -103,9 +114,13 @@ pub fn list(
         .limit(limit)
         .select(MfaResetRow::as_select())
         .into_boxed();
-    if let Some(creator) = creator {
-        query = query.filter(mfa_resets::creator_id.eq(creator));
-    }
+    query = match listed {
+        Listed::All => query,
+        Listed::CreatedBy(creator) => query.filter(mfa_resets::creator_id.eq(creator)),
+        Listed::CreatedByOrWithoutCustomers(creator) => {
+            query.filter(mfa_resets::creator_id.eq(creator).or(mfa_resets::has_customers.eq(false)))
+        }
+    };
     if let Some((at, id)) = after {
         let earlier = mfa_resets::created_at.lt(at).or(mfa_resets::mfa_reset_id.lt(id));
         query = query.filter(mfa_resets::created_at.le(at)).filter(earlier);

@@ -332,6 +332,7 @@ diesel::table! {
         creator_display_name -> Text,
         confirmed_by_id -> Nullable<Text>,
         confirmed_by_display_name -> Nullable<Text>,
+        has_customers -> Bool,
         duplicate_count -> BigInt,
         created_at -> BigInt,
         confirmed_at -> Nullable<BigInt>,

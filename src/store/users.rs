@@ -302,27 +302,29 @@ fn test(field: &UserField, operator: Operator) -> Condition<users::table> {
     }
 }
 
-/// The same page of those whom a filter finds. Walks the users of the tenant by id, so a filter that finds few costs a
-/// walk over all of them.
-pub fn list_matching(
+/// A page of the ids of a tenant's present users whom a filter finds (all without one), in their order; `after` is the
+/// last id of the page before. Walks the users of the tenant, so a filter that finds few costs a walk over all of them.
+pub fn ids(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
-    filter: &UserFilter,
+    filter: Option<&UserFilter>,
     after: Option<&UserId>,
     limit: i64,
-) -> Result<Vec<User>> {
+) -> Result<Vec<UserId>> {
     let mut query = users::table
         .filter(users::tenant_id.eq(tenant))
         .filter(users::deleted_at.is_null())
-        .filter(condition(filter, &test))
         .order(users::user_id)
-        .select(Row::as_select())
+        .select(users::user_id)
         .limit(limit)
         .into_boxed();
+    if let Some(filter) = filter {
+        query = query.filter(condition(filter, &test));
+    }
     if let Some(after) = after {
         query = query.filter(users::user_id.gt(after));
     }
-    query.load(tx.conn)?.into_iter().map(Row::into_user).collect()
+    Ok(query.load(tx.conn)?)
 }
 
 /// Removes a user for good. The caller removes what hangs on the user first.

@@ -3,18 +3,27 @@
 use rekey::{
     access::Caller,
     error::Error,
-    id::MfaResetId,
+    id::{AccessAssignmentId, MfaResetId, RelationshipId, TenantId},
     mfa_resets::{
         self, Plan,
         targets::{self, NewTarget},
         work::{self, Pace},
     },
     roles::Role,
-    store::{Tx, mfa_resets::MfaResetStatus, users::User},
+    store::{
+        Tx,
+        mfa_resets::MfaResetStatus,
+        relationships::{
+            self, AutoExtend, ContainerType, Relationship, StoredStatus,
+            assignments::{self, AccessAssignment},
+        },
+        users::User,
+    },
 };
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::partner_fixtures::{Client, call_with};
 use crate::support::{Answer, TestApp, on_each_backend, seed};
 
 const POLICY: &str = "/v1.0/policies/authenticationMethodsPolicy";
@@ -156,12 +165,52 @@ async fn preview_by_operator(app: &TestApp, operator: &Caller, users: &[User]) -
     let (operator, users): (_, Vec<_>) = (operator.clone(), users.iter().map(target).collect());
     let create = move |tx: &mut Tx<'_>| {
         let id = targets::open(tx, &operator, &Plan::default())?;
-        targets::add(tx, &operator, &id, &users, 1)?;
+        targets::add(tx, &operator, &id, &users)?;
         targets::complete(tx, &operator, &id)
     };
     let id = app.app.store.write(&app.tenant, create).await.unwrap().id;
     work(app).await;
     id
+}
+
+/// Gives an application of the test tenant a role in a customer's.
+async fn relate(app: &TestApp, customer: &TenantId, client: &Client) {
+    let (partner, customer, container_id) = (app.tenant.clone(), customer.clone(), client.id.to_string());
+    let roles = serde_json::to_string(&[Role::AuthenticationAdministrator]).unwrap();
+    let insert = move |tx: &mut Tx<'_>| {
+        let (now, relationship_id) = (tx.now(), RelationshipId::new(tx.guid()));
+        let relationship = Relationship {
+            tenant_id: partner.clone(),
+            relationship_id: relationship_id.clone(),
+            customer_tenant_id: Some(customer.clone()),
+            customer_display_name: None,
+            display_name: "Service desk".into(),
+            duration: "P1Y".into(),
+            auto_extend_duration: AutoExtend::Never,
+            roles: roles.clone(),
+            status: StoredStatus::Active,
+            created_at: now,
+            modified_at: now,
+            activated_at: Some(now),
+            ends_at: Some(now.plus_minutes(60)),
+            expiring_at: None,
+            version: 1,
+        };
+        relationships::insert(tx, &relationship)?;
+        let assignment = AccessAssignment {
+            tenant_id: partner.clone(),
+            relationship_id,
+            assignment_id: AccessAssignmentId::new(tx.guid()),
+            container_type: ContainerType::Application,
+            container_id: container_id.clone(),
+            roles: roles.clone(),
+            created_at: now,
+            modified_at: now,
+            version: 1,
+        };
+        assignments::insert(tx, &assignment)
+    };
+    app.app.store.write(&app.tenant, insert).await.unwrap();
 }
 
 async fn confirm_by_operator(app: &TestApp, operator: &Caller, id: &MfaResetId) -> Result<MfaResetStatus, Error> {
@@ -198,12 +247,20 @@ async fn a_customers_threshold_counts_for_its_users() {
         let at = preview_by_operator(&app, &operator, &users).await;
         let refused = confirm_by_operator(&app, &operator, &at).await.unwrap_err();
         assert!(matches!(refused, Error::Denied { inner: "approvalRequired", .. }), "{refused:?}");
+        // Whoever may reset users at home only has no say about the customer's, and does not even see it.
         let path = format!("{RESETS}/{at}");
-        let seen = app.get(&path).await.expect(200).json;
+        let (id, _, secret) = app.new_application(&app.tenant, &["MfaReset.ReadWrite.All"]).await;
+        let other = Client { id, secret };
+        let token = other.token(&app, &app.tenant).await;
+        let look = async || call_with(&app, &token, Method::GET, &path, None, None).await;
+        look().await.expect_error(404, "resourceNotFound");
+        let listed = call_with(&app, &token, Method::GET, RESETS, None, None).await.expect(200).json;
+        assert_eq!(listed["value"], json!([]));
+        relate(&app, &customer, &other).await;
+        let seen = look().await.expect(200).json;
         assert_eq!(seen["needsApproval"], true);
         let etag = seen["@odata.etag"].as_str().unwrap().to_owned();
-        let other = app.token_with(&app.tenant, &["MfaReset.ReadWrite.All"]).await;
-        assert_eq!(confirm(&app, &other, &(path, etag)).await.expect(200).json["status"], "running");
+        assert_eq!(confirm(&app, &token, &(path, etag)).await.expect(200).json["status"], "running");
     })
     .await;
 }

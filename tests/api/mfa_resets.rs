@@ -288,6 +288,8 @@ async fn users_come_as_csv() {
             ("contoso.example\n", "A line is"),
             ("contoso.example,anna\ncontoso.example,\n", "A line is"),
             ("contoso.example,\u{1}\n", "control characters"),
+            ("domain,user\ncontoso.example,anna\n", "The column 'domain' is unknown"),
+            ("user,reason\n\nanna,\"lost\nben\ncleo\n", "quotation mark"),
         ] {
             let refused = upload(&app, csv, None).await.expect_error(400, "badRequest");
             assert!(refused.text.contains(part), "{csv}: {}", refused.text);
@@ -349,6 +351,19 @@ async fn what_breaks_a_rule_makes_no_reset() {
         }
         assert_eq!(method_count(&app, &anna.user_id).await, 2);
         app.get(&format!("{}/receipts", path(&reset))).await.expect_error(409, "conflict");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn as_many_as_the_document_says_may_be_named_at_once() {
+    on_each_backend(async |app| {
+        let anna = user(&app, "anna").await;
+        let mut targets: Vec<_> = (1..10_000).map(|number| json!({"user": format!("nobody{number}")})).collect();
+        targets.push(json!({"user": anna.user_id}));
+        let previewed = preview(&app, json!({"targets": targets})).await;
+        let progress = &previewed["progress"];
+        assert_eq!((&progress["pendingCount"], &progress["notFoundCount"]), (&json!(1), &json!(9_999)));
     })
     .await;
 }
@@ -457,6 +472,14 @@ async fn a_bad_user_fails_alone_in_the_preview_too() {
         assert_eq!(done["status"], "partiallySucceeded", "{done}");
         let all = items(&app, &done, "").await;
         assert_eq!((&all[0]["status"], &all[1]["status"]), (&json!("done"), &json!("failed")));
+
+        // Repaired, he is looked up and reset by the retry.
+        damage(&app, &ben, r#"{"phoneNumber":"+1 2065550100","phoneType":"mobile","isVerified":true}"#).await;
+        app.post(&format!("{}/retry", path(&done)), Value::Null).await.expect(200);
+        work(&app).await;
+        let done = app.get(&path(&done)).await.expect(200).json;
+        assert_eq!((&done["status"], &done["progress"]["doneCount"]), (&json!("succeeded"), &json!(2)), "{done}");
+        assert_eq!(method_count(&app, &ben.user_id).await, 0);
     })
     .await;
 }
@@ -499,6 +522,8 @@ async fn a_preview_waits_a_day() {
         app.token = app.token_with(&app.tenant, &rekey::access::known_permissions()).await;
         let expired = app.get(&path(&previewed)).await.expect(200).json;
         assert_eq!(expired["status"], "expired");
+        let end = events(&app.get(&format!("{}/events", path(&previewed))).await.expect(200).text);
+        assert_eq!((end.len(), end[0].1.as_str(), &end[0].2["status"]), (1, "end", &json!("expired")));
         confirm(&app, &previewed).await.expect_error(409, "conflict");
         rekey::worker::run_once(&app.app.store).await.unwrap();
         let expired = app.get(&path(&previewed)).await.expect(200).json;

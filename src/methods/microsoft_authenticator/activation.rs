@@ -172,9 +172,18 @@ fn find(tx: &mut Tx<'_>, code: &str) -> Result<Challenge> {
     challenges::find_by_lookup(tx, Purpose::AppActivation, &lookup)?.ok_or_else(no_such_code)
 }
 
-/// Whose registration a code belongs to.
-pub fn tenant_of(tx: &mut Tx<'_>, code: &str) -> Result<TenantId> {
-    find(tx, code).map(|challenge| challenge.tenant_id)
+/// Whose registration a code belongs to, and whose logs will tell of it: whoever began it may be a partner's.
+pub fn tenants_of(tx: &mut Tx<'_>, code: &str) -> Result<Vec<TenantId>> {
+    let challenge = find(tx, code)?;
+    let begun = begun(tx, &challenge)?;
+    let caller = Caller { tenant: challenge.tenant_id, who: begun.who, origin: Origin::default(), once: None };
+    Ok(caller.tenants())
+}
+
+fn begun(tx: &Tx<'_>, challenge: &Challenge) -> Result<Begun> {
+    let Challenge { tenant_id, user_id, challenge_id, .. } = challenge;
+    let state = tx.open(&challenges::place(tenant_id, user_id, challenge_id), &challenge.sealed_state)?;
+    serde_json::from_slice(state.expose_secret()).map_err(Error::internal)
 }
 
 /// What an app learns when it is registered.
@@ -211,8 +220,7 @@ pub fn activate(tx: &mut Tx<'_>, activation: &Activation, key: &DeviceKey, origi
         return Err(no_such_code());
     }
     let Challenge { tenant_id, user_id, challenge_id, .. } = &challenge;
-    let state = tx.open(&challenges::place(tenant_id, user_id, challenge_id), &challenge.sealed_state)?;
-    let begun: Begun = serde_json::from_slice(state.expose_secret()).map_err(Error::internal)?;
+    let begun = begun(tx, &challenge)?;
     let caller = Caller { tenant: tenant_id.clone(), who: begun.who, origin: origin.clone(), once: None };
     let user = users::find_by_id(tx, tenant_id, user_id, Presence::Present)?.ok_or_else(no_such_code)?;
     let actor = crate::access::authorize(tx, &caller, REGISTER, Some(&user));

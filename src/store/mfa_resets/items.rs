@@ -67,9 +67,12 @@ macro_rules! of_reset {
     };
 }
 
-/// Inserts many items in one statement.
+/// Items of one statement: the databases bound the values that one takes.
+const ROWS_PER_INSERT: usize = 1_000;
+
+/// Inserts many items in few statements.
 pub fn insert(tx: &mut Tx<'_>, rows: &[ItemRow]) -> Result<()> {
-    if !rows.is_empty() {
+    for rows in rows.chunks(ROWS_PER_INSERT) {
         natively!(&mut *tx.conn, |conn| diesel::insert_into(items::table).values(rows).execute(conn)?);
     }
     Ok(())
@@ -151,8 +154,8 @@ pub fn known_users(
 ) -> Result<BTreeSet<UserId>> {
     let query = of_reset!(tenant, id)
         .filter(items::target_tenant_id.eq(target))
-        // Spelt out, so that the index of parts leads to the users.
-        .filter(items::status.eq_any([ItemStatus::Pending, ItemStatus::NotPermitted]))
+        // Spelt out, so that the index of parts leads to the users: every status but that of those who wait to be looked at.
+        .filter(items::status.eq_any(ItemStatus::ALL.iter().filter(|status| **status != ItemStatus::Queued)))
         .filter(items::user_id.eq_any(users))
         .select(items::user_id.assume_not_null());
     let known: Vec<UserId> = natively!(&mut *tx.conn, |conn| query.load(conn)?);

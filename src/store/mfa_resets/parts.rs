@@ -134,6 +134,22 @@ pub fn due(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<PartRow>> {
     Ok(query.select(PartRow::as_select()).load(tx.conn)?)
 }
 
+/// When the next part is due, if any part has work.
+pub fn next_due(tx: &mut Tx<'_>) -> Result<Option<Timestamp>> {
+    let has_work = sql::<Bool>("status IN ('previewing', 'running')");
+    let query = parts::table.filter(has_work).order(parts::due_at).select(parts::due_at);
+    Ok(query.first(tx.conn).optional()?)
+}
+
+/// Lets everything that is done in a tenant, by whichever reset, wait until `at`.
+pub fn postpone(tx: &mut Tx<'_>, target: &TenantId, at: Timestamp) -> Result<()> {
+    let is_running = sql::<Bool>("status = 'running'");
+    let sooner =
+        parts::table.filter(parts::target_tenant_id.eq(target)).filter(is_running).filter(parts::due_at.lt(at));
+    diesel::update(sooner).set(parts::due_at.eq(at)).execute(tx.conn)?;
+    Ok(())
+}
+
 /// Takes a turn: moves the due time of a part that was seen as due. True for one worker only. The claim is part of the
 /// turn's own transaction, so a worker that dies leaves nothing claimed.
 pub fn claim(tx: &mut Tx<'_>, seen: &PartRow) -> Result<bool> {

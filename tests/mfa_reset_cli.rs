@@ -222,9 +222,10 @@ async fn users_of_two_tenants_are_reset_without_a_server() {
     let of = |domain| api.reset_users(domain);
     assert_eq!(of("contoso.example").await, names(&["adele", "adele", "alex"], "contoso.example"));
     assert_eq!(of("fabrikam.example").await, names(&["adele", "adele"], "fabrikam.example"));
-    // The API tells the same story, with the reason of the line where it has one.
-    let items = api.get("contoso.example", &format!("/v1.0/mfaResets/{id}/items")).await.json;
-    assert_eq!(items["value"].as_array().unwrap().len(), 4);
+    // An application of one of the tenants has no business with the other's users.
+    let url = format!("{}/v1.0/mfaResets/{id}/items", api.server.base);
+    let hidden = api.http.get(url).bearer_auth(&api.tokens["contoso.example"]);
+    Answer::of(hidden).await.expect_error(404, "resourceNotFound");
     house.installation.run(&["audit", "verify"]);
 }
 
@@ -343,14 +344,20 @@ async fn a_reset_that_is_let_go_of_goes_on() {
 async fn receipts_are_genuine_or_refused() {
     let house = House::new().await;
     house.equip().await;
-    house.write("targets.csv", &targets(&house));
-    let ended = house.run(&["reset", "--file", "targets.csv", "--yes"]).expect(1, &[]);
     let [contoso, fabrikam] = TENANTS.map(|domain| house.tenants[domain].0.clone());
+    let mut resets = vec![];
+    for domain in TENANTS {
+        let lines: Vec<_> = targets(&house).lines().filter(|line| line.contains(domain)).map(str::to_owned).collect();
+        house.write("targets.csv", &lines.join("\n"));
+        // One of the first tenant's is not there.
+        let code = i32::from(domain == TENANTS[0]);
+        resets.push(house.run(&["reset", "--file", "targets.csv", "--yes"]).expect(code, &[]));
+    }
+    let ended = &resets[0];
     let api = house.serve().await;
-    for (domain, tenant) in TENANTS.iter().zip([&contoso, &fabrikam]) {
-        let path = format!("/v1.0/mfaResets/{}/receipts/{tenant}", ended.id());
-        // All of the reset stands in the first tenant's log.
-        house.write(&format!("{domain}.jws"), &api.get(TENANTS[0], &path).await.text);
+    for ((domain, tenant), reset) in TENANTS.iter().zip([&contoso, &fabrikam]).zip(&resets) {
+        let path = format!("/v1.0/mfaResets/{}/receipts/{tenant}", reset.id());
+        house.write(&format!("{domain}.jws"), &api.get(domain, &path).await.text);
         let keys = Answer::of(api.http.get(format!("{}/{tenant}/discovery/v2.0/keys", api.server.base))).await;
         house.write(&format!("{domain}.jwks"), &keys.expect(200).text);
     }

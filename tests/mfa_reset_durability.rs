@@ -14,6 +14,7 @@ use std::{
 };
 
 use rekey::{
+    access::Caller,
     audit::Activity,
     clock::{Clock, Entropy},
     id::{MethodId, TenantId, UserId},
@@ -21,15 +22,19 @@ use rekey::{
         MethodKind, new_row,
         phone::{Phone, PhoneType},
     },
+    mfa_resets::{
+        self, MfaReset, Plan,
+        targets::{self, Selection},
+    },
     seal::{KeySource, Sealer},
     store::{
         Context, Store, Tx, audit, methods,
+        mfa_resets::MfaResetStatus,
         users::{self, Profile, Requirements, User, UserType},
     },
 };
-use serde_json::{Value, json};
 use support::{
-    Answer, Backend,
+    Backend,
     process::{Installation, Server},
 };
 
@@ -105,30 +110,16 @@ fn insert_user(tx: &mut Tx<'_>, tenant: &TenantId, number: u64) -> rekey::error:
     Ok(())
 }
 
-/// The reset as the first server that answers tells it.
-async fn look(servers: &[Server], token: &str, path: &str) -> Value {
-    let http = reqwest::Client::new();
+/// Waits until the reset has one of these statuses.
+async fn wait_for(world: &World, id: &str, over: impl Fn(&MfaReset) -> bool) -> MfaReset {
     let begin = Instant::now();
     loop {
-        for server in servers {
-            let url = format!("{}{path}", server.base);
-            match http.get(url).bearer_auth(token).send().await {
-                Ok(answer) if answer.status().is_success() => return Answer::read(answer).await.json,
-                _ => tokio::time::sleep(Duration::from_millis(50)).await,
-            }
-        }
-        assert!(begin.elapsed() < Duration::from_secs(120), "no server answers: {}", servers[0].log());
-    }
-}
-
-async fn wait_for(servers: &[Server], token: &str, path: &str, status: &[&str]) -> Value {
-    let begin = Instant::now();
-    loop {
-        let now = look(servers, token, path).await;
-        if status.contains(&now["status"].as_str().unwrap()) {
+        let (caller, of) = (world.operator(), id.to_owned());
+        let now = world.store.read(move |tx| mfa_resets::find(tx, &caller, &of)).await.unwrap();
+        if over(&now) {
             return now;
         }
-        assert!(begin.elapsed() < Duration::from_secs(300), "the reset does not get on: {now}");
+        assert!(begin.elapsed() < Duration::from_secs(300), "the reset does not get on: {now:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -136,43 +127,18 @@ async fn wait_for(servers: &[Server], token: &str, path: &str, status: &[&str]) 
 async fn survive(backend: Backend, replicas: usize) {
     let world = World::new(backend).await;
     let installation = &world.installation;
-    // One tenant's application resets its own users; the operator's command resets those of all.
     let mut servers = vec![Server::start(installation, None).await];
     while servers.len() < replicas {
         let public_url = servers[0].base.clone();
         servers.push(Server::start(installation, Some(&public_url)).await);
     }
-    let home = &world.tenants[0];
-    let made = installation.run(&[
-        "app",
-        "create",
-        "--tenant",
-        home.as_str(),
-        "--name",
-        "Resetter",
-        "--permission",
-        "MfaReset.ReadWrite.All",
-    ]);
-    let form = [
-        ("grant_type", "client_credentials"),
-        ("scope", ".default"),
-        ("client_id", made["clientId"].as_str().unwrap()),
-        ("client_secret", made["clientSecret"].as_str().unwrap()),
-    ];
-    let http = reqwest::Client::new();
-    let form: Vec<_> = form.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let url = format!("{}/{home}/oauth2/v2.0/token", servers[0].base);
-    let request = http.post(url).header("content-type", "application/x-www-form-urlencoded").body(form.join("&"));
-    let token = Answer::of(request).await.expect(200).json["access_token"].as_str().unwrap().to_owned();
-
     let reset = create_for_all(&world).await;
-    let path = format!("/v1.0/mfaResets/{reset}");
-    let previewed = wait_for(&servers, &token, &path, &["awaitingConfirmation"]).await;
+    let previewed = wait_for(&world, &reset, |now| now.status == MfaResetStatus::AwaitingConfirmation).await;
     let expected = users_per_tenant() as i64 * TENANTS as i64;
-    assert_eq!(previewed["progress"]["pendingCount"], expected, "{previewed}");
-    let url = format!("{}{path}/confirm", servers[0].base);
-    let etag = previewed["@odata.etag"].as_str().unwrap();
-    Answer::of(http.post(url).bearer_auth(&token).header("if-match", etag)).await.expect(200);
+    assert_eq!(previewed.counts.pending, expected, "{previewed:?}");
+    let (caller, of) = (world.operator(), reset.clone());
+    let confirm = move |tx: &mut Tx<'_>| mfa_resets::confirm(tx, &caller, &of, Some(previewed.version));
+    world.store.write(&world.tenants[0], confirm).await.unwrap();
 
     // Killed at moments that nobody chose, while it runs.
     let (mut in_the_middle, kills) = (0, setting("REKEY_RESET_KILLS", 20));
@@ -186,9 +152,9 @@ async fn survive(backend: Backend, replicas: usize) {
         servers[victim].restart(installation).await;
     }
     println!("{in_the_middle} of {kills} kills came between the first user and the last");
-    let done = wait_for(&servers, &token, &path, &["succeeded", "partiallySucceeded", "failed"]).await;
-    assert_eq!((&done["status"], &done["progress"]["doneCount"]), (&json!("succeeded"), &json!(expected)), "{done}");
-    assert_eq!(done["progress"]["totalCount"], expected);
+    let done = wait_for(&world, &reset, MfaReset::is_over).await;
+    assert_eq!((done.status, done.counts.done), (MfaResetStatus::Succeeded, expected), "{done:?}");
+    assert_eq!(done.counts.total(), expected);
     drop(servers);
     assert!(in_the_middle * 2 > kills as usize, "only {in_the_middle} kills met a reset that ran");
 
@@ -221,6 +187,11 @@ async fn survive(backend: Backend, replicas: usize) {
 }
 
 impl World {
+    /// Whoever has the database, on behalf of the first tenant.
+    fn operator(&self) -> Caller {
+        Caller::operator(self.tenants[0].clone(), Entropy::System.guid())
+    }
+
     /// Users about whom the reset has decided, straight from the database.
     async fn progress(&self, id: &str) -> i64 {
         let (tenant, id) = (self.tenants[0].clone(), rekey::id::MfaResetId::new(id));
@@ -231,15 +202,8 @@ impl World {
 
 /// A reset of every user of every tenant, made as the command line makes it.
 async fn create_for_all(world: &World) -> String {
-    use rekey::{
-        access::Caller,
-        mfa_resets::{
-            Plan,
-            targets::{self, Selection},
-        },
-    };
     let home = world.tenants[0].clone();
-    let caller = Caller::operator(home.clone(), Entropy::System.guid());
+    let caller = world.operator();
     let tenants = world.tenants.clone();
     let create = move |tx: &mut Tx<'_>| {
         let id = targets::open(tx, &caller, &Plan { revoke_sign_in_sessions: true, ..Plan::default() })?;

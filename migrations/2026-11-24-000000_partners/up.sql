@@ -93,6 +93,7 @@ CREATE TABLE mfa_resets (
     expires_at BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, mfa_reset_id)
 );
+CREATE UNIQUE INDEX mfa_resets_by_id ON mfa_resets (mfa_reset_id);
 CREATE INDEX mfa_resets_by_time ON mfa_resets (tenant_id, created_at, mfa_reset_id);
 CREATE INDEX mfa_resets_by_creator ON mfa_resets (tenant_id, creator_id, created_at, mfa_reset_id);
 CREATE INDEX mfa_resets_open ON mfa_resets (expires_at) WHERE status IN ('receiving', 'awaitingConfirmation');

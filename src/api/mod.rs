@@ -61,7 +61,7 @@ use crate::{
 
 #[derive(Tags)]
 enum Tag {
-    /// **Reset all MFA of a user.** Deletes phones, authenticator apps and software OATH tokens, deactivates hardware
+    /// **Reset all MFA of a user, or of many users of many customers.** Deletes phones, authenticator apps and software OATH tokens, deactivates hardware
     /// tokens, and makes the user register again. Never turns MFA off.
     Reset,
     /// Everything a user can prove an identity with.

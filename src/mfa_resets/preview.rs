@@ -28,6 +28,7 @@ use crate::{
 
 /// Users that a filter finds in one turn.
 const FOUND_AT_ONCE: i64 = 500;
+
 /// One turn on one part: at most `most` users are looked at. The last turn of the last part ends the preview.
 pub(super) fn turn(tx: &mut Tx<'_>, row: &MfaResetRow, part: &mut PartRow, most: i64) -> Result<()> {
     let caller = super::caller_of(row, &part.target_tenant_id)?;

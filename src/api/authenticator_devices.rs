@@ -223,7 +223,7 @@ impl AuthenticatorDevicesApi {
         let (url, origin) = (self.address_of(info), info.origin.clone());
         let call = DeviceCall { tenant, user, device, method, url, proof: text, origin };
         let caller = self.0.verify_device(call).await?;
-        info.note(CallerNote { tenant: caller.tenant.clone(), caller: caller.device.to_string() });
+        info.note(CallerNote { tenant: caller.tenant.clone(), caller: caller.device.to_string(), expires_at: None });
         Ok(caller)
     }
 }

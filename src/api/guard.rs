@@ -8,7 +8,7 @@ use super::{
     intake::{CallerNote, RequestInfo},
     problem::Problem,
 };
-use crate::{access::Caller, app::App};
+use crate::{access::Caller, app::App, clock::Timestamp};
 
 #[derive(OAuthScopes)]
 #[expect(dead_code, reason = "read by the derive, for the document")]
@@ -35,6 +35,10 @@ async fn check(request: &Request, bearer: Bearer) -> poem::Result<Caller> {
     };
     let claims = app.verify_token(bearer.token).await.map_err(Problem)?;
     let caller = claims.caller(info.origin.clone(), info.once.clone()).map_err(Problem)?;
-    info.note(CallerNote { tenant: caller.tenant.clone(), caller: caller.id().to_owned() });
+    info.note(CallerNote {
+        tenant: caller.tenant.clone(),
+        caller: caller.id().to_owned(),
+        expires_at: Some(Timestamp::from_seconds(claims.exp)),
+    });
     Ok(caller)
 }

@@ -77,6 +77,8 @@ pub struct CallerNote {
     pub tenant: TenantId,
     /// The application's or user's id.
     pub caller: String,
+    /// When the token ends, if it is one that ends by the clock.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl RequestInfo {

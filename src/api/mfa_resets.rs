@@ -322,7 +322,7 @@ impl MfaResetsApi {
     ///
     /// Server-sent events: one whenever the reset has come further, the last of the type `end`. After a broken
     /// connection, `Last-Event-ID` (which browsers send by themselves) leaves out what was seen; when nothing can follow
-    /// any more, the answer is 204.
+    /// any more, the answer is 204. A stream ends with the access token that opened it.
     #[oai(path = "/v1.0/mfaResets/:id/events", method = "get", operation_id = "followMfaReset")]
     async fn events(
         &self,
@@ -336,7 +336,7 @@ impl MfaResetsApi {
         last_event_id: Header<Option<String>>,
     ) -> Result<EventsAnswer, Problem> {
         refuse_other_options(&info, &[])?;
-        let events = follow::events(&self.0, guard.0, id.0, last_event_id.0).await?;
+        let events = follow::events(&self.0, guard.0, &info, id.0, last_event_id.0).await?;
         // A proxy must not hold events back.
         Ok(match events {
             Some(events) => EventsAnswer::Events(events, "no".into()),

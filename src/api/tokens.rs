@@ -196,7 +196,7 @@ impl TokensApi {
             Asked::ClientCredentials(request) => (self.0.obtain_token(request, info.origin.clone()).await??, None),
             Asked::Exchange(request) => (self.0.exchange_token(request).await??, Some(exchange::ACCESS_TOKEN.into())),
         };
-        info.note(CallerNote { tenant: granted.tenant, caller: granted.caller });
+        info.note(CallerNote { tenant: granted.tenant, caller: granted.caller, expires_at: None });
         let view = TokenView {
             token_type: "Bearer".into(),
             expires_in: granted.expires_in,

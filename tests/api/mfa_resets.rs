@@ -613,3 +613,19 @@ async fn events_are_followed_and_resumed() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_stream_ends_with_its_token() {
+    on_each_backend_with_own_clock(async |app| {
+        let anna = user(&app, "anna").await;
+        let previewed = preview(&app, json!({"targets": [{"user": anna.user_id}]})).await;
+        let follow = app.request(Method::GET, &format!("{}/events", path(&previewed)));
+        let following = tokio::spawn(async move { Answer::of(follow).await });
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        assert!(!following.is_finished());
+        app.app.store.context().clock.advance_seconds(60 * 60);
+        let all = events(&following.await.unwrap().expect(200).text);
+        assert_eq!((all.len(), all[0].1.as_str()), (1, "progress"));
+    })
+    .await;
+}

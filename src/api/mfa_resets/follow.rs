@@ -9,7 +9,9 @@ use poem_openapi::{Object, payload::EventStream, types::ToJSON};
 use super::bodies::ProgressView;
 use crate::{
     access::Caller,
+    api::intake::RequestInfo,
     app::App,
+    clock::Timestamp,
     error::{Error, Result},
     mfa_resets::{self, MfaReset, items::Item, receipt},
     store::{Tx, mfa_resets::items::ItemFilter},
@@ -51,6 +53,7 @@ pub type Events = Pin<Box<dyn Stream<Item = ProgressEvent> + Send>>;
 pub async fn events(
     app: &App,
     caller: Caller,
+    info: &RequestInfo,
     id: String,
     last_seen: Option<String>,
 ) -> Result<Option<EventStream<Events>>> {
@@ -61,11 +64,14 @@ pub async fn events(
     struct Follower {
         app: App,
         caller: Caller,
+        /// The token's.
+        end: Option<Timestamp>,
         id: String,
         seen: Option<String>,
         next: Option<MfaReset>,
     }
-    let follower = Follower { app: app.clone(), caller, id, seen: last_seen, next: Some(first) };
+    let end = info.caller.get().and_then(|note| note.expires_at);
+    let follower = Follower { app: app.clone(), caller, end, id, seen: last_seen, next: Some(first) };
     let events = stream::unfold(Some(follower), |follower| async move {
         let mut follower = follower?;
         loop {
@@ -73,6 +79,9 @@ pub async fn events(
                 Some(first) => first,
                 None => {
                     tokio::time::sleep(PULSE).await;
+                    if follower.end.is_some_and(|end| end <= follower.app.store.context().clock.now()) {
+                        return None;
+                    }
                     // Whoever may not see it any more, or a database that is away, ends the stream; the client comes
                     // again and learns why.
                     look(&follower.app, &follower.caller, &follower.id).await.ok()?

@@ -59,12 +59,8 @@ impl World {
     /// Tenants made by the command line, and users with two phones each.
     async fn new(backend: Backend) -> Self {
         let mut installation = Installation::new(backend);
-        // One server that is killed at work leaves it undone; of two the other goes on, so that they have to be slowed
-        // down for the last kill to find something undone.
-        installation.arguments = match backend {
-            Backend::Sqlite => vec!["--mfa-reset-rate", "0"],
-            Backend::Postgres => vec!["--mfa-reset-rate", "150"],
-        };
+        // So slow that the last kill finds something undone, however fast the machine is.
+        installation.arguments = vec!["--mfa-reset-rate", "100"];
         let tenants = (0..TENANTS).map(|number| {
             let domain = format!("customer{number}.example");
             let made = installation.run(&["tenant", "create", "--name", &domain, "--domain", &domain]);
@@ -156,7 +152,7 @@ async fn survive(backend: Backend, replicas: usize) {
     assert_eq!((done.status, done.counts.done), (MfaResetStatus::Succeeded, expected), "{done:?}");
     assert_eq!(done.counts.total(), expected);
     drop(servers);
-    assert!(in_the_middle * 2 > kills as usize, "only {in_the_middle} kills met a reset that ran");
+    assert!(in_the_middle * 4 > kills as usize, "only {in_the_middle} kills met a reset that ran");
 
     for tenant in &world.tenants {
         let of = tenant.clone();

@@ -34,7 +34,8 @@ pub mod targets;
 mod views;
 pub mod work;
 
-pub use views::{CountsView, Details, MfaReset, NotPermitted, Part, Summary};
+pub use crate::store::mfa_resets::parts::Counts;
+pub use views::{Details, MfaReset, NotPermitted, Part, Summary};
 use views::{is_over, shown, status_at};
 
 /// How long a preview waits for its confirmation, in hours.
@@ -126,10 +127,7 @@ fn may_handle(tx: &mut Tx<'_>, caller: &Caller, may_at_home: bool, row: &MfaRese
         return Ok(may_at_home);
     }
     let parts = parts::of_reset(tx, &row.tenant_id, &row.mfa_reset_id)?;
-    let is_open = |part: &PartRow| {
-        let counts = CountsView::from(part.counts);
-        counts.total() > counts.not_permitted || part.selections != "[]"
-    };
+    let is_open = |part: &PartRow| part.counts.total() > part.counts.not_permitted || part.selections != "[]";
     let tenants: Vec<_> = parts.into_iter().filter(is_open).map(|part| part.target_tenant_id).collect();
     let actors = access::partner::actors_in(tx, caller, &tenants)?;
     for tenant in &tenants {
@@ -166,7 +164,7 @@ pub fn list(
     let ids: Vec<_> = rows.iter().map(|row| &row.mfa_reset_id).collect();
     let mut counts = parts::totals(tx, &caller.tenant, &ids)?;
     let brief = |row: MfaResetRow| {
-        let counts = counts.remove(&row.mfa_reset_id).unwrap_or_default().into();
+        let counts = counts.remove(&row.mfa_reset_id).unwrap_or_default();
         shown(row, tx.now(), counts, None)
     };
     rows.into_iter().map(brief).collect()
@@ -176,19 +174,19 @@ pub fn list(
 pub fn progress(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<MfaReset> {
     let (_, row) = find_row(tx, caller, id)?;
     let counts = parts::totals(tx, &row.tenant_id, &[&row.mfa_reset_id])?.remove(&row.mfa_reset_id);
-    shown(row, tx.now(), counts.unwrap_or_default().into(), None)
+    shown(row, tx.now(), counts.unwrap_or_default(), None)
 }
 
 fn view(tx: &mut Tx<'_>, row: MfaResetRow) -> Result<MfaReset> {
     let parts = parts::of_reset(tx, &row.tenant_id, &row.mfa_reset_id)?;
     let needs_approval = needs_approval(tx, &row, &parts)?;
-    let counts = parts.iter().map(|part| CountsView::from(part.counts)).sum();
+    let counts = parts.iter().map(|part| part.counts).sum();
     let parts = parts.into_iter().map(|part| {
         Ok(Part {
             summary: serde_json::from_str(&part.summary).map_err(Error::internal)?,
             tenant_id: part.target_tenant_id,
             display_name: part.display_name,
-            counts: part.counts.into(),
+            counts: part.counts,
         })
     });
     let details = Details { needs_approval, parts: parts.collect::<Result<_>>()? };
@@ -282,7 +280,7 @@ fn check_status(row: &MfaResetRow, now: Timestamp, fit: &[MfaResetStatus], verb:
 
 /// Records what happens to the reset as a whole, in the log of its creator's tenant. It names every tenant concerned.
 fn record(tx: &mut Tx<'_>, actor: &Actor, row: &MfaResetRow, activity: Activity, parts: &[PartRow]) -> Result<()> {
-    let counts: CountsView = parts.iter().map(|part| CountsView::from(part.counts)).sum();
+    let counts: Counts = parts.iter().map(|part| part.counts).sum();
     let mut entry = Entry::success(activity, Target::object("MfaReset", &row.mfa_reset_id, "Reset of many users"))
         .because(format!("{} users of {} tenants; {}", counts.total(), parts.len(), row.status))
         .detail("mfaResetId", row.mfa_reset_id.as_str())
@@ -291,7 +289,7 @@ fn record(tx: &mut Tx<'_>, actor: &Actor, row: &MfaResetRow, activity: Activity,
         entry = entry.detail("reason", reason);
     }
     for part in parts {
-        let CountsView { done, nothing_to_do, .. } = part.counts.into();
+        let Counts { done, nothing_to_do, .. } = part.counts;
         entry = entry
             .detail("customerTenantId", part.target_tenant_id.as_str())
             .detail("customerUsersReset", (done + nothing_to_do).to_string());

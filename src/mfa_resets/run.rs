@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    CountsView, Plan, caller_of, is_over,
+    Counts, Plan, caller_of, is_over,
     items::{Problem, SETTLED_AT_ONCE, count_of, settle},
     preview, record,
 };
@@ -88,12 +88,12 @@ fn find_unresolved(tx: &mut Tx<'_>, part: &PartRow, items: &mut [ItemRow]) -> Re
     let target = &part.target_tenant_id;
     let found = preview::find_users(tx, target, items)?;
     let ids: Vec<_> = found.iter().map(|user| &user.user_id).collect();
-    let known = items::known_users(tx, &part.tenant_id, &part.mfa_reset_id, target, &ids)?;
+    let mut known = items::known_users(tx, &part.tenant_id, &part.mfa_reset_id, target, &ids)?;
     let by_key = preview::by_key(&found);
     for item in items.iter_mut().filter(|item| item.user_id.is_none()) {
         let user = item.named.as_deref().and_then(|named| by_key.get(&preview::key_of(named)));
         // Whoever is there under another name is reset under that one.
-        if let Some(user) = user.filter(|user| !known.contains(&user.user_id)) {
+        if let Some(user) = user.filter(|user| known.insert(user.user_id.clone())) {
             item.user_id = Some(user.user_id.clone());
             item.user_principal_name = Some(user.user_principal_name.clone());
         }
@@ -123,7 +123,13 @@ fn reset_users(tx: &mut Tx<'_>, row: &MfaResetRow, actor: &Actor, items: &mut [I
                 continue;
             }
             Some((_, (Err(error), _))) => (ItemStatus::NotPermitted, Problem::not_permitted(&error).ok_or(error)?),
-            None => (ItemStatus::NotFound, Problem::new("notFound", "The user was deleted after the preview.")),
+            None => {
+                let message = match item.user_id {
+                    Some(_) => "The user was deleted after the preview.",
+                    None => "There is no such user in this tenant who is not among the others under another name.",
+                };
+                (ItemStatus::NotFound, Problem::new("notFound", message))
+            }
         };
         (item.status, item.problem) = (status, Some(problem.to_json()?));
     }
@@ -180,7 +186,7 @@ pub(super) fn finish(tx: &mut Tx<'_>, tenant: &TenantId, id: &MfaResetId, target
         return Ok(());
     }
     let parts = parts::of_reset(tx, tenant, id)?;
-    let counts: CountsView = parts.iter().map(|part| CountsView::from(part.counts)).sum();
+    let counts: Counts = parts.iter().map(|part| part.counts).sum();
     let reset = counts.done + counts.nothing_to_do;
     row.status = match row.status {
         // Cancelled after the last user, it came too late.

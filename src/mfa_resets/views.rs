@@ -43,23 +43,10 @@ pub struct Part {
     pub tenant_id: TenantId,
     pub display_name: Option<String>,
     pub summary: Summary,
-    pub counts: CountsView,
+    pub counts: Counts,
 }
 
-/// How many users have come how far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CountsView {
-    pub queued: i64,
-    pub pending: i64,
-    pub done: i64,
-    pub nothing_to_do: i64,
-    pub not_found: i64,
-    pub not_permitted: i64,
-    pub failed: i64,
-    pub cancelled: i64,
-}
-
-impl CountsView {
+impl Counts {
     pub fn total(&self) -> i64 {
         self.queued + self.pending + self.settled()
     }
@@ -70,14 +57,7 @@ impl CountsView {
     }
 }
 
-impl From<Counts> for CountsView {
-    fn from(counts: Counts) -> Self {
-        let Counts { queued, pending, done, nothing_to_do, not_found, not_permitted, failed, cancelled } = counts;
-        Self { queued, pending, done, nothing_to_do, not_found, not_permitted, failed, cancelled }
-    }
-}
-
-impl std::iter::Sum for CountsView {
+impl std::iter::Sum for Counts {
     fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
         all.fold(Self::default(), |sum, next| Self {
             queued: sum.queued + next.queued,
@@ -109,7 +89,7 @@ pub struct MfaReset {
     pub confirmed_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
     pub expires_at: Timestamp,
-    pub counts: CountsView,
+    pub counts: Counts,
     /// What is said of one reset only, not in a list of many.
     pub details: Option<Details>,
 }
@@ -125,7 +105,7 @@ pub struct Details {
 impl MfaReset {
     /// A name of how far it has come: another whenever anything has changed.
     pub fn progress_id(&self) -> String {
-        let CountsView { queued, pending, .. } = self.counts;
+        let Counts { queued, pending, .. } = self.counts;
         format!("{}-{}-{queued}-{pending}-{}", self.version, self.status, self.counts.settled())
     }
 
@@ -143,12 +123,7 @@ pub(super) fn is_over(status: MfaResetStatus) -> bool {
     }
 }
 
-pub(super) fn shown(
-    row: MfaResetRow,
-    now: Timestamp,
-    counts: CountsView,
-    details: Option<Details>,
-) -> Result<MfaReset> {
+pub(super) fn shown(row: MfaResetRow, now: Timestamp, counts: Counts, details: Option<Details>) -> Result<MfaReset> {
     Ok(MfaReset {
         status: status_at(&row, now),
         plan: serde_json::from_str(&row.request).map_err(Error::internal)?,

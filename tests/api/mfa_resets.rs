@@ -468,7 +468,9 @@ async fn a_bad_user_fails_alone_in_the_preview_too() {
     on_each_backend(async |app| {
         let (anna, ben) = (user(&app, "anna").await, user(&app, "ben").await);
         damage(&app, &ben, "{").await;
-        let done = run(&app, json!({"targets": [{"user": anna.user_id}, {"user": ben.user_id}]})).await;
+        // Named twice: what he is called is known only once he can be read.
+        let named = json!([{"user": anna.user_id}, {"user": ben.user_id}, {"user": ben.user_principal_name}]);
+        let done = run(&app, json!({"targets": named})).await;
         assert_eq!(done["status"], "partiallySucceeded", "{done}");
         let all = items(&app, &done, "").await;
         assert_eq!((&all[0]["status"], &all[1]["status"]), (&json!("done"), &json!("failed")));
@@ -478,7 +480,13 @@ async fn a_bad_user_fails_alone_in_the_preview_too() {
         app.post(&format!("{}/retry", path(&done)), Value::Null).await.expect(200);
         work(&app).await;
         let done = app.get(&path(&done)).await.expect(200).json;
-        assert_eq!((&done["status"], &done["progress"]["doneCount"]), (&json!("succeeded"), &json!(2)), "{done}");
+        assert_eq!(
+            (&done["progress"]["doneCount"], &done["progress"]["notFoundCount"]),
+            (&json!(2), &json!(1)),
+            "{done}"
+        );
+        assert!(items(&app, &done, "").await[2]["reason"]["message"].as_str().unwrap().contains("another name"));
+        assert_eq!(resets_of(&seed::events(&app).await, &ben.user_id), 1);
         assert_eq!(method_count(&app, &ben.user_id).await, 0);
     })
     .await;

@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Result},
     methods::MethodKind,
     mfa_resets::{
-        CountsView, Details, MfaReset, Part, Plan, Summary,
+        Counts, Details, MfaReset, Part, Plan, Summary,
         targets::{NewTarget, Selection},
     },
     store::{
@@ -220,8 +220,8 @@ pub struct ProgressView {
     cancelled_count: i64,
 }
 
-impl From<CountsView> for ProgressView {
-    fn from(counts: CountsView) -> Self {
+impl From<Counts> for ProgressView {
+    fn from(counts: Counts) -> Self {
         Self {
             total_count: counts.total(),
             queued_count: counts.queued,

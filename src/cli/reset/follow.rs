@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::job::Job;
 use crate::{
     error::Result,
-    mfa_resets::{CountsView, MfaReset},
+    mfa_resets::{Counts, MfaReset},
 };
 
 /// How often the reset is looked at.
@@ -19,7 +19,7 @@ const LINE: Duration = Duration::from_secs(10);
 pub async fn until(
     job: &Job,
     what: &'static str,
-    place: impl Fn(&CountsView) -> i64,
+    place: impl Fn(&Counts) -> i64,
     is_there: impl Fn(&MfaReset) -> bool,
 ) -> Result<MfaReset> {
     let mut progress = Progress::new(what);

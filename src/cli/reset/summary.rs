@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     id::{MfaResetId, TenantId},
     methods::MethodKind,
-    mfa_resets::{CountsView, MfaReset, Part},
+    mfa_resets::{Counts, MfaReset, Part},
     store::mfa_resets::MfaResetStatus,
 };
 
@@ -84,8 +84,8 @@ fn of_tenant(f: &mut fmt::Formatter<'_>, part: &Part) -> fmt::Result {
 }
 
 /// What became of the users, as a list of numbers.
-pub fn outcome(counts: &CountsView) -> String {
-    let CountsView { queued, pending, done, nothing_to_do, not_found, not_permitted, failed, cancelled } = *counts;
+pub fn outcome(counts: &Counts) -> String {
+    let Counts { queued, pending, done, nothing_to_do, not_found, not_permitted, failed, cancelled } = *counts;
     let mut text = format!("{} reset", count(done, "user"));
     for (number, what) in [
         (nothing_to_do, "had nothing to reset"),
@@ -112,7 +112,7 @@ pub struct Outcome {
     tenant_id: TenantId,
     status: MfaResetStatus,
     duplicate_count: i64,
-    counts: Counts,
+    counts: CountsOutcome,
     tenants: Vec<TenantOutcome>,
 }
 
@@ -121,13 +121,13 @@ pub struct Outcome {
 struct TenantOutcome {
     tenant_id: TenantId,
     display_name: Option<String>,
-    counts: Counts,
+    counts: CountsOutcome,
 }
 
 /// By the names that the API gives them.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Counts {
+struct CountsOutcome {
     total_count: i64,
     queued_count: i64,
     pending_count: i64,
@@ -139,8 +139,8 @@ struct Counts {
     cancelled_count: i64,
 }
 
-impl From<CountsView> for Counts {
-    fn from(counts: CountsView) -> Self {
+impl From<Counts> for CountsOutcome {
+    fn from(counts: Counts) -> Self {
         Self {
             total_count: counts.total(),
             queued_count: counts.queued,

@@ -9,6 +9,8 @@ use diesel::{
     sql_types::{BigInt, Bool},
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::super::{Tx, schema::mfa_reset_parts as parts};
 use crate::{
     clock::Timestamp,
@@ -50,7 +52,9 @@ pub struct PartRow {
 }
 
 /// How many of the part's items have which status.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Queryable, Selectable, Insertable, AsChangeset,
+)]
 #[diesel(table_name = parts)]
 pub struct Counts {
     #[diesel(column_name = queued_count)]

@@ -34,6 +34,8 @@ pub fn create(tx: &mut Tx<'_>, caller: &Caller, new: &NewApplication) -> Result<
         secrets: vec![new.secret.clone()],
         is_enabled: true,
         created_at: tx.now(),
+        key_credentials: vec![],
+        federated_credentials: vec![],
     };
     applications::insert(tx, &application)?;
     record(tx, caller, Activity::CREATE_APPLICATION, &application, |entry| {

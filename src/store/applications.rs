@@ -20,6 +20,35 @@ pub struct Application {
     pub secrets: Vec<ApplicationSecret>,
     pub is_enabled: bool,
     pub created_at: Timestamp,
+    pub key_credentials: Vec<KeyCredential>,
+    pub federated_credentials: Vec<FederatedCredential>,
+}
+
+/// A certificate or public key whose holder may speak for the application (Graph's keyCredential). Nothing in it is
+/// secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyCredential {
+    pub key_id: String,
+    pub display_name: Option<String>,
+    /// A certificate in DER, base64.
+    pub certificate: Option<String>,
+    /// A public key as JWK (RFC 7517), without a certificate.
+    pub jwk: Option<serde_json::Value>,
+    pub start_date_time: Timestamp,
+    pub end_date_time: Timestamp,
+}
+
+/// A subject of an outside issuer who may speak for the application (Graph's federatedIdentityCredential).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FederatedCredential {
+    pub id: String,
+    pub name: String,
+    pub issuer: String,
+    pub subject: String,
+    pub audiences: Vec<String>,
+    pub description: Option<String>,
 }
 
 /// A client secret: only its digest is kept. The secret is 32 random bytes, so a fast digest is as good as a slow one.
@@ -45,6 +74,8 @@ struct Row {
     secrets: String,
     is_enabled: bool,
     created_at: Timestamp,
+    key_credentials: String,
+    federated_credentials: String,
 }
 
 impl Row {
@@ -57,6 +88,8 @@ impl Row {
             secrets: serde_json::to_string(&application.secrets).map_err(Error::internal)?,
             is_enabled: application.is_enabled,
             created_at: application.created_at,
+            key_credentials: serde_json::to_string(&application.key_credentials).map_err(Error::internal)?,
+            federated_credentials: serde_json::to_string(&application.federated_credentials).map_err(Error::internal)?,
         })
     }
 
@@ -64,6 +97,8 @@ impl Row {
         Ok(Application {
             permissions: serde_json::from_str(&self.permissions).map_err(Error::internal)?,
             secrets: serde_json::from_str(&self.secrets).map_err(Error::internal)?,
+            key_credentials: serde_json::from_str(&self.key_credentials).map_err(Error::internal)?,
+            federated_credentials: serde_json::from_str(&self.federated_credentials).map_err(Error::internal)?,
             tenant_id: self.tenant_id,
             application_id: self.application_id,
             display_name: self.display_name,

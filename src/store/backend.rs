@@ -38,6 +38,7 @@ use crate::{
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 /// Run after migrations.
 const SQLITE_STATISTICS: &str = include_str!("sqlite_statistics.sql");
+const POSTGRES_COLLATION: &str = include_str!("postgres_collation.sql");
 /// How long a caller waits for a connection, the writer's queue or another process's lock before it gets a 503.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Writes that may wait for the SQLite writer; beyond that callers wait at the door.
@@ -258,7 +259,11 @@ fn migrate(conn: &mut AnyConnection) -> Result<()> {
         }
         AnyConnection::Postgres(conn) => {
             conn.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})"))?;
-            let done = conn.run_pending_migrations(MIGRATIONS).map(drop).map_err(failed);
+            let done = conn.run_pending_migrations(MIGRATIONS).map(|applied| !applied.is_empty()).map_err(failed);
+            let done = done.and_then(|changed| match changed {
+                true => Ok(conn.batch_execute(POSTGRES_COLLATION)?),
+                false => Ok(()),
+            });
             conn.batch_execute(&format!("SELECT pg_advisory_unlock({MIGRATION_LOCK})"))?;
             done?;
         }

@@ -31,7 +31,7 @@ pub mod sign_ins;
 pub mod tenants;
 pub mod users;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use prometheus::core::Collector;
 use secrecy::SecretSlice;
@@ -40,7 +40,7 @@ use crate::{
     clock::{Clock, Entropy, Timestamp},
     config::DatabaseUrl,
     error::Result,
-    id::TenantId,
+    id::{TenantId, UserId},
     seal::Sealer,
 };
 use backend::{AnyConnection, Backend, SharedBackend};
@@ -104,7 +104,12 @@ impl Store {
         T: Send + 'static,
         F: Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     {
-        self.backend.write(&self.context, tenants, f).await
+        let settled = move |tx: &mut Tx<'_>| {
+            let done = f(tx)?;
+            registrations::settle(tx)?;
+            Ok(done)
+        };
+        self.backend.write(&self.context, tenants, settled).await
     }
 
     /// What the store counts about itself, for whoever collects numbers.
@@ -122,11 +127,18 @@ pub struct Tx<'a> {
     conn: &'a mut AnyConnection,
     context: &'a Context,
     now: Timestamp,
+    /// Users whose registration class may have changed.
+    touched: BTreeSet<(TenantId, UserId)>,
 }
 
 impl<'a> Tx<'a> {
     fn new(conn: &'a mut AnyConnection, context: &'a Context) -> Self {
-        Self { conn, context, now: context.clock.now() }
+        Self { conn, context, now: context.clock.now(), touched: BTreeSet::new() }
+    }
+
+    /// Something that reports count by has changed about the user; it is counted anew when the transaction ends.
+    fn touch(&mut self, tenant: &TenantId, user: &UserId) {
+        self.touched.insert((tenant.clone(), user.clone()));
     }
 
     pub fn now(&self) -> Timestamp {

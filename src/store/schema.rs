@@ -34,6 +34,8 @@ diesel::table! {
         secrets -> Text,
         is_enabled -> Bool,
         created_at -> BigInt,
+        key_credentials -> Text,
+        federated_credentials -> Text,
     }
 }
 
@@ -61,6 +63,37 @@ diesel::table! {
         registration_required_reason -> Nullable<Text>,
         preferred_method -> Nullable<Text>,
         system_preferred_enabled -> Bool,
+        display_name_key -> Nullable<Text>,
+        given_name_key -> Nullable<Text>,
+        surname_key -> Nullable<Text>,
+        mail_key -> Nullable<Text>,
+        change_sequence -> BigInt,
+        registration_class -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    user_words (tenant_id, word, user_id) {
+        tenant_id -> Text,
+        word -> Text,
+        user_id -> Text,
+    }
+}
+
+diesel::table! {
+    purged_users (tenant_id, change_sequence, user_id) {
+        tenant_id -> Text,
+        change_sequence -> BigInt,
+        user_id -> Text,
+        purged_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    registration_counts (tenant_id, class) {
+        tenant_id -> Text,
+        class -> Text,
+        users -> BigInt,
     }
 }
 
@@ -378,5 +411,18 @@ diesel::table! {
         problem -> Nullable<Text>,
         report -> Nullable<Text>,
         finished_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    trusted_issuers (tenant_id, issuer_id) {
+        tenant_id -> Text,
+        issuer_id -> Text,
+        display_name -> Text,
+        issuer -> Text,
+        audience -> Text,
+        jwks_uri -> Nullable<Text>,
+        user_claim -> Text,
+        created_at -> BigInt,
     }
 }

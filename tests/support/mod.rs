@@ -289,6 +289,8 @@ impl TestApp {
             secrets: vec![record],
             is_enabled: true,
             created_at: Clock::System.now(),
+            key_credentials: vec![],
+            federated_credentials: vec![],
         };
         let made = application.clone();
         self.app.store.write(tenant, move |tx| applications::insert(tx, &application)).await.unwrap();

@@ -83,6 +83,7 @@ impl ApiResponse for Problem {
             (403, "The caller lacks the permission or role that `error.message` names."),
             (404, "There is no such object in this tenant."),
             (409, "The object's present state forbids this."),
+            (410, "The delta link is too old; begin anew at the address in Location."),
             (412, "The object has changed since the etag in If-Match was read."),
             (413, "The body is too large."),
             (415, "The body's media type or encoding is not supported; send plain JSON."),
@@ -158,6 +159,11 @@ fn describe(error: &Error) -> Description {
             StatusCode::PRECONDITION_FAILED,
             "preconditionFailed",
             "The object has changed since its '@odata.etag' was read. Read it again and decide anew.",
+        ),
+        Error::ResyncRequired { .. } => Description::new(
+            StatusCode::GONE,
+            "resyncRequired",
+            "What this link stands for is too long ago. Begin anew at the address in the header Location.",
         ),
         Error::Unprocessable { message } => {
             Description::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessableEntity", message)
@@ -284,6 +290,11 @@ pub fn respond(error: poem::Error, info: &RequestInfo) -> Response {
     };
     if let Some(Error::TooManyAttempts { retry_after: Some(seconds), .. }) = error.downcast_ref() {
         response.headers_mut().insert(header::RETRY_AFTER, (*seconds).into());
+    }
+    if let Some(Error::ResyncRequired { location }) = error.downcast_ref()
+        && let Ok(location) = HeaderValue::from_str(location)
+    {
+        response.headers_mut().insert(header::LOCATION, location);
     }
     if response.status() == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());

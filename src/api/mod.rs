@@ -164,7 +164,7 @@ pub fn service(app: &App) -> OpenApiService<impl OpenApi + use<>, ()> {
 pub fn document() -> Result<String> {
     let entropy = Entropy::System;
     let sealer = Sealer::generate(&entropy)?;
-    let app = App::new(Store::detached(Context::new(Clock::System, entropy, sealer)), "");
+    let app = App::new(Store::detached(Context::new(Clock::System, entropy, sealer, crate::reports::classify)), "");
     in_order(&service(&app).spec())
 }
 

@@ -10,6 +10,7 @@ use super::{
     backend::natively,
     conditions::{Condition, compare, compare_nullable, compare_text, condition},
     filter::{Filter, Operator},
+    registrations,
     schema::users,
 };
 use crate::{
@@ -175,6 +176,7 @@ pub enum Presence {
 
 pub fn insert(tx: &mut Tx<'_>, user: &User, requirements: &Requirements) -> Result<()> {
     let requirements = requirements.clone();
+    tx.touch(&user.tenant_id, &user.user_id);
     diesel::insert_into(users::table)
         .values((
             Row::from(user)?,
@@ -193,6 +195,7 @@ pub fn insert(tx: &mut Tx<'_>, user: &User, requirements: &Requirements) -> Resu
 
 /// Writes every directory attribute of the user back (not the requirements).
 pub fn update(tx: &mut Tx<'_>, user: &User) -> Result<()> {
+    tx.touch(&user.tenant_id, &user.user_id);
     diesel::update(users::table.find((&user.tenant_id, &user.user_id))).set(Row::from(user)?).execute(tx.conn)?;
     Ok(())
 }
@@ -329,6 +332,7 @@ pub fn ids(
 
 /// Removes a user for good. The caller removes what hangs on the user first.
 pub fn purge(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId) -> Result<()> {
+    registrations::forget(tx, tenant, id)?;
     diesel::delete(users::table.find((tenant, id))).execute(tx.conn)?;
     Ok(())
 }
@@ -338,6 +342,7 @@ pub fn requirements(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId) -> Result<R
 }
 
 pub fn set_requirements(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId, requirements: &Requirements) -> Result<()> {
+    tx.touch(tenant, id);
     diesel::update(users::table.find((tenant, id))).set(requirements).execute(tx.conn)?;
     Ok(())
 }

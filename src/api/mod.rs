@@ -13,6 +13,7 @@ mod strict_json;
 mod access_assignments;
 mod authentication_methods_policy;
 mod authenticator_devices;
+mod contracts;
 mod customers;
 mod deleted_items;
 mod directory_audits;
@@ -142,6 +143,7 @@ fn all(app: &App) -> impl OpenApi + use<> {
             relationship_requests::RelationshipRequestsApi(app()),
             access_assignments::AccessAssignmentsApi(app()),
             customers::CustomersApi(app()),
+            contracts::ContractsApi(app()),
             managed_tenants::ManagedTenantsApi(app()),
         ),
         (policies::PoliciesApi(app()), authentication_methods_policy::AuthenticationMethodsPolicyApi(app())),

@@ -40,6 +40,7 @@ const FILTERABLE: &[Property<SignInField>] = &[
     },
     Property::text("userId", &[Eq], |value| SignInField::UserId(guid(value))),
     Property::text("userPrincipalName", &[Eq, StartsWith], SignInField::UserPrincipalName),
+    Property::text("userDisplayName", &[Eq, StartsWith], SignInField::UserDisplayName),
     Property::text("appId", &[Eq], |value| SignInField::AppId(guid(value))),
     Property::text("appDisplayName", &[Eq, StartsWith], SignInField::AppDisplayName),
     Property::text("ipAddress", &[Eq, StartsWith], SignInField::IpAddress),

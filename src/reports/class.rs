@@ -258,7 +258,8 @@ impl Class {
             is_mfa_registered: self.is_mfa_registered(),
             is_mfa_capable: capable().next().is_some(),
             is_passwordless_capable: capable().any(|method| is_passwordless(method.kind)),
-            is_system_preferred_enabled: self.lets_system_choose && policy.system_credential_preferences.applies_to(user),
+            is_system_preferred_enabled: self.lets_system_choose
+                && policy.system_credential_preferences.applies_to(user),
         }
     }
 }
@@ -311,9 +312,18 @@ mod tests {
         assert_eq!(class.to_text(), text);
         assert_eq!(
             class.names().collect::<Vec<_>>(),
-            ["password", "mobilePhone", "officePhone", "hardwareOneTimePasscode", "passKeyDeviceBound", "passKeySynced"]
+            [
+                "password",
+                "mobilePhone",
+                "officePhone",
+                "hardwareOneTimePasscode",
+                "passKeyDeviceBound",
+                "passKeySynced"
+            ]
         );
-        for foreign in ["", "member/enabled/none/system", "member/enabled/king/system/", "member/enabled/none/own/teeth"] {
+        for foreign in
+            ["", "member/enabled/none/system", "member/enabled/king/system/", "member/enabled/none/own/teeth"]
+        {
             assert!(Class::read(foreign).is_err(), "{foreign}");
         }
     }

@@ -29,7 +29,7 @@ use crate::{
 
 /// Users who are looked at for one page at most.
 const MOST_CANDIDATES: usize = 5_000;
-/// Users who are read at once.
+/// Users who are read at once at most.
 const STRETCH: usize = 1_000;
 
 /// What the list can be filtered by.
@@ -122,7 +122,12 @@ impl Position {
 pub fn list(tx: &mut Tx<'_>, caller: &Caller, query: &DetailsQuery) -> Result<DetailsPage> {
     let tenant = access::authorize(tx, caller, Action::ReadAuditLogs, None)?.tenant;
     let policy = MethodsPolicy::of(tx, &tenant)?;
-    let mut judge = Judge { filter: query.filter.as_ref(), named: population::named(&policy), policy: &policy, known: BTreeMap::new() };
+    let mut judge = Judge {
+        filter: query.filter.as_ref(),
+        named: population::named(&policy),
+        policy: &policy,
+        known: BTreeMap::new(),
+    };
     let source = source(tx, &tenant, query, &mut judge)?;
     let (found, next) = page(tx, &tenant, query, &source, &mut judge)?;
     let ids: Vec<&UserId> = found.iter().collect();
@@ -141,12 +146,15 @@ fn page(
     judge: &mut Judge<'_>,
 ) -> Result<(Vec<UserId>, Option<Position>)> {
     let (mut found, mut looked_at, mut position) = (vec![], 0, query.after.clone());
+    // Most of those who are looked at are found, or else few: then more are read at once.
+    let mut most = query.size + 1;
     loop {
         let room = MOST_CANDIDATES - looked_at;
         if room == 0 {
             return Ok((found, position));
         }
-        let stretch = source.read(tx, tenant, position.as_ref(), room.min(STRETCH).min(query.size + 1))?;
+        let stretch = source.read(tx, tenant, position.as_ref(), room.min(most))?;
+        most = (most * 2).min(STRETCH);
         if stretch.is_empty() {
             return Ok((found, None));
         }
@@ -167,10 +175,19 @@ fn page(
 enum Source {
     One(UserId),
     Ids,
-    Names { span: Span, descending: bool },
-    DisplayNames { span: Span, descending: bool },
+    Names {
+        span: Span,
+        descending: bool,
+    },
+    DisplayNames {
+        span: Span,
+        descending: bool,
+    },
     /// Users whom the policy names, whatever their class; then the others of these classes, in order.
-    Classes { named: Vec<UserId>, classes: Vec<String> },
+    Classes {
+        named: Vec<UserId>,
+        classes: Vec<String>,
+    },
 }
 
 fn source(tx: &mut Tx<'_>, tenant: &TenantId, query: &DetailsQuery, judge: &mut Judge<'_>) -> Result<Source> {
@@ -238,7 +255,8 @@ impl Source {
         most: usize,
     ) -> Result<Vec<(Position, Candidate)>> {
         let limit = most as i64;
-        let foreign = || Error::invalid("$skiptoken", "$skiptoken is of another list; follow @odata.nextLink as it stands.");
+        let foreign =
+            || Error::invalid("$skiptoken", "$skiptoken is of another list; follow @odata.nextLink as it stands.");
         let (found, position): (_, fn(&Candidate) -> Position) = match (self, after) {
             (Self::One(_), Some(Position::Id(_))) => (vec![], by_id),
             (Self::One(id), None) => (walk::these(tx, tenant, std::slice::from_ref(id))?, by_id),

@@ -167,7 +167,9 @@ pub(super) mod plan {
     pub fn store() -> (Store, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let entropy = Entropy::System;
-        let context = Context::new(Clock::System, entropy.clone(), Sealer::generate(&entropy).unwrap(), |facts| format!("{facts:?}"));
+        let context = Context::new(Clock::System, entropy.clone(), Sealer::generate(&entropy).unwrap(), |facts| {
+            format!("{facts:?}")
+        });
         let store = Store::open(&DatabaseUrl::Sqlite(folder.path().join("rekey.db")), context).unwrap();
         (store, folder)
     }

@@ -41,6 +41,7 @@ pub enum SignInField {
     Id(String),
     CreatedDateTime(Timestamp),
     UserId(String),
+    UserDisplayName(String),
     /// Compared without regard to case.
     UserPrincipalName(String),
     AppId(String),
@@ -77,6 +78,7 @@ fn test(field: &SignInField, operator: Operator) -> Condition<sign_ins::table> {
         SignInField::Id(value) => compare_text!(s::sign_in_id, operator, value),
         SignInField::CreatedDateTime(at) => compare!(s::created_at, operator, *at),
         SignInField::UserId(value) => compare_nullable!(s::user_id, operator, value),
+        SignInField::UserDisplayName(value) => compare_nullable!(s::user_display_name, operator, value),
         SignInField::UserPrincipalName(value) => compare_any_case!(s::user_principal_name, operator, value),
         SignInField::AppId(value) => compare_text!(s::application_id, operator, value),
         SignInField::AppDisplayName(value) => compare_text!(s::application_display_name, operator, value),
@@ -105,6 +107,7 @@ mod tests {
             let indexed = [
                 (Some(eq(SignInField::UserId(text()))), "by_user"),
                 (Some(eq(SignInField::UserPrincipalName(text()))), "by_name"),
+                (Some(eq(SignInField::UserDisplayName(text()))), "by_display_name"),
                 (Some(eq(SignInField::AppId(text()))), "by_application"),
                 (Some(eq(SignInField::AppDisplayName(text()))), "by_application_name"),
                 (Some(eq(SignInField::IpAddress(text()))), "by_address"),

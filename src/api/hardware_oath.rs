@@ -55,6 +55,7 @@ impl HardwareOathApi {
         method = "get",
         operation_id = "listHardwareOathMethods"
     )]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
     async fn list(
         &self,
         guard: Guard,

@@ -200,7 +200,7 @@ fn source(tx: &mut Tx<'_>, tenant: &TenantId, query: &DetailsQuery, judge: &mut 
     };
     let mut name = Span::All;
     let mut display_name = Span::All;
-    for (field, operator) in demanded(filter) {
+    for (field, operator) in filter.demanded() {
         match (field, operator) {
             (DetailField::Id(id), _) => {
                 return Ok(Source::One(UserId::new(id.clone())));
@@ -233,15 +233,6 @@ fn span(text: String, operator: Operator) -> Span {
     match operator {
         Operator::StartsWith => Span::StartingWith(text),
         _ => Span::Equal(text),
-    }
-}
-
-/// The tests that must all be true.
-fn demanded(filter: &DetailsFilter) -> Vec<(&DetailField, Operator)> {
-    match filter {
-        Filter::And(left, right) => demanded(left).into_iter().chain(demanded(right)).collect(),
-        Filter::Test(field, operator) => vec![(field, *operator)],
-        Filter::Or(..) | Filter::Not(_) => vec![],
     }
 }
 

@@ -171,7 +171,8 @@ mod tests {
                     SignInQuery { filter: filter.clone(), ascending, until: until.clone(), limit: 101, after: None };
                 plans.push((plan::of(tx, |tx| list(tx, &TenantId::new("tenant"), &query)), "by_time"));
                 let query = SignInQuery { until: None, ..query };
-                plans.push((plan::of(tx, |tx| last_place(tx, &TenantId::new("tenant"), &query, 9)), "by_time"));
+                let places = plan::of(tx, |tx| last_place(tx, &TenantId::new("tenant"), &query, 9));
+                plans.push((places.replace("COVERING INDEX", "INDEX"), "by_time"));
             }
             let by_id = plan::of(tx, |tx| find(tx, &TenantId::new("tenant"), &SignInId::new("1")));
             assert!(by_id.starts_with("SEARCH sign_ins USING INDEX sqlite_autoindex_sign_ins_1 "), "{by_id}");

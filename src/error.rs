@@ -47,6 +47,10 @@ pub enum Error {
     #[error("precondition failed")]
     PreconditionFailed,
 
+    /// What a delta token stands for is forgotten; the whole list is to be read again, from `location` on.
+    #[error("resync required")]
+    ResyncRequired { location: String },
+
     /// Well-formed, but cannot be carried out as asked (an idempotency key used for another request).
     #[error("unprocessable: {message}")]
     Unprocessable { message: String },
@@ -129,6 +133,7 @@ impl Error {
             Self::NotFound { what, .. } => format!("'{what}' does not exist."),
             Self::PreconditionRequired
             | Self::PreconditionFailed
+            | Self::ResyncRequired { .. }
             | Self::TooLarge { .. }
             | Self::UnsupportedEncoding { .. }
             | Self::Unavailable { .. }

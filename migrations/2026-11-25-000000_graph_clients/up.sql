@@ -23,10 +23,11 @@ CREATE INDEX users_by_registration ON users (tenant_id, registration_class, user
 -- The words of display names, for $search.
 CREATE TABLE user_words (
     tenant_id TEXT NOT NULL,
-    word TEXT NOT NULL,
     user_id TEXT NOT NULL,
-    PRIMARY KEY (tenant_id, word, user_id)
+    word TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, user_id, word)
 );
+CREATE INDEX user_words_by_word ON user_words (tenant_id, word, user_id);
 
 -- Users who are gone for good, as long as a delta may ask for them.
 CREATE TABLE purged_users (

@@ -168,20 +168,6 @@ impl From<Fido2Body> for NewPasskey {
     }
 }
 
-const CREATION_OPTIONS: &str = "/authentication/fido2Methods/creationOptions";
-
-/// OData calls functions with parentheses: `creationOptions()` and `creationOptions(challengeTimeoutInMinutes=10)` are
-/// answered as `creationOptions` and `creationOptions?challengeTimeoutInMinutes=10`. `None` for any other address.
-pub fn plain(path_and_query: &str) -> Option<String> {
-    let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
-    let (start, call) = path.split_once(CREATION_OPTIONS)?;
-    let call = call.replace("%28", "(").replace("%29", ")").replace("%3D", "=").replace("%3d", "=");
-    let arguments = call.strip_prefix('(')?.strip_suffix(')')?;
-    let queries: Vec<_> = [arguments, query].into_iter().filter(|part| !part.is_empty()).collect();
-    let mark = if queries.is_empty() { "" } else { "?" };
-    Some(format!("{start}{CREATION_OPTIONS}{mark}{}", queries.join("&")))
-}
-
 pub struct Fido2Api(pub App);
 
 #[OpenApi(tag = "Tag::Methods")]
@@ -308,30 +294,5 @@ impl Fido2Api {
         id: Path<String>,
     ) -> Result<NoContent, Problem> {
         delete(&self.0, guard, MethodKind::Fido2, user.0, id.0).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn functions_are_called_with_parentheses() {
-        let address = |call: &str| format!("/v1.0/users/me{CREATION_OPTIONS}{call}");
-        for (call, expected) in [
-            ("()", Some("")),
-            ("%28%29", Some("")),
-            ("(challengeTimeoutInMinutes=10)", Some("?challengeTimeoutInMinutes=10")),
-            ("%28challengeTimeoutInMinutes%3D10%29", Some("?challengeTimeoutInMinutes=10")),
-            ("()?$select=id", Some("?$select=id")),
-            ("(a=1)?b=2", Some("?a=1&b=2")),
-            ("", None),
-            ("?challengeTimeoutInMinutes=10", None),
-            ("(", None),
-            ("()x", None),
-        ] {
-            assert_eq!(plain(&address(call)), expected.map(address), "{call}");
-        }
-        assert_eq!(plain("/v1.0/users()"), None);
     }
 }

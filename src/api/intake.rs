@@ -17,8 +17,9 @@ use poem_openapi::OperationId;
 use tokio::time::timeout;
 
 use super::{
-    fido2, me,
+    address, me,
     observe::{Metrics, Routes},
+    odata::links,
     problem::{self, Panicked},
     strict_json,
 };
@@ -65,6 +66,12 @@ pub struct RequestInfo {
     pub odata_type: Option<String>,
     /// `Prefer: return=minimal`.
     pub prefers_minimal: bool,
+    /// `Prefer: return=representation`.
+    pub prefers_representation: bool,
+    /// `Prefer: odata.maxpagesize=50`.
+    pub max_page_size: Option<u32>,
+    /// What an answer says it honoured of that.
+    pub applied: Arc<OnceLock<String>>,
     /// A script in a browser asks.
     pub is_script: bool,
     /// Who turned out to call, for the log.
@@ -82,6 +89,18 @@ pub struct CallerNote {
 }
 
 impl RequestInfo {
+    /// Items of a page: `$top`, or else what the caller prefers, or else `default`; a preference is never refused.
+    pub fn page_size(&self, top: Option<u32>, default: u32, max: u32) -> u32 {
+        match (top, self.max_page_size) {
+            (Some(top), _) => top,
+            (None, Some(preferred)) => {
+                let _ = self.applied.set(format!("odata.maxpagesize={preferred}"));
+                preferred.clamp(1, max)
+            }
+            (None, None) => default,
+        }
+    }
+
     /// Keeps who calls for the log; the first word counts.
     pub fn note(&self, note: CallerNote) {
         let _ = self.caller.set(note);
@@ -127,7 +146,9 @@ impl<E: Endpoint> Endpoint for IntakeEndpoint<E> {
         let mut outcome = match prepare(&self.app, &mut request, &mut info).await {
             Ok(()) => {
                 request.set_data(info.clone());
-                self.inner.call(request).await.map(IntoResponse::into_response)
+                let again = info.prefers_representation.then(|| reading(&request, &info)).flatten();
+                let outcome = self.inner.call(request).await.map(IntoResponse::into_response);
+                self.represented(outcome, again, &info).await
             }
             Err(error) => Err(error),
         };
@@ -156,6 +177,39 @@ impl<E: Endpoint> Endpoint for IntakeEndpoint<E> {
     }
 }
 
+impl<E: Endpoint> IntakeEndpoint<E> {
+    /// After a change that has no body to show: the object as it is now, if the caller asked for it and may read it.
+    async fn represented(
+        &self,
+        outcome: poem::Result<Response>,
+        reading: Option<Request>,
+        info: &RequestInfo,
+    ) -> poem::Result<Response> {
+        let is_bare = outcome.as_ref().is_ok_and(|response| response.status() == StatusCode::NO_CONTENT);
+        let Some(reading) = reading.filter(|_| is_bare) else { return outcome };
+        match self.inner.call(reading).await.map(IntoResponse::into_response) {
+            Ok(representation) if representation.status() == StatusCode::OK => {
+                let _ = info.applied.set("return=representation".into());
+                Ok(representation)
+            }
+            _ => outcome,
+        }
+    }
+}
+
+/// The request that reads what a PATCH changes.
+fn reading(request: &Request, info: &RequestInfo) -> Option<Request> {
+    if request.method() != Method::PATCH {
+        return None;
+    }
+    let mut reading = Request::builder().method(Method::GET).uri(request.uri().clone()).finish();
+    if let Some(token) = request.headers().get(header::AUTHORIZATION) {
+        reading.headers_mut().insert(header::AUTHORIZATION, token.clone());
+    }
+    reading.set_data(info.clone());
+    Some(reading)
+}
+
 fn describe(app: &App, request: &Request) -> RequestInfo {
     let context = app.store.context();
     let request_id = context.entropy.guid();
@@ -177,13 +231,28 @@ fn describe(app: &App, request: &Request) -> RequestInfo {
         query: request.uri().query().unwrap_or_default().to_owned(),
         once: None,
         odata_type: None,
-        prefers_minimal: request.header("prefer").is_some_and(|prefer| {
-            prefer.split([',', ';']).any(|part| part.trim().eq_ignore_ascii_case("return=minimal"))
-        }),
+        prefers_minimal: prefers(request, "return").as_deref() == Some("minimal"),
+        prefers_representation: prefers(request, "return").as_deref() == Some("representation"),
+        max_page_size: prefers(request, "odata.maxpagesize")
+            .or_else(|| prefers(request, "maxpagesize"))
+            .and_then(|size| size.parse().ok()),
+        applied: Arc::default(),
         is_script: request.header("x-requested-with") == Some("XMLHttpRequest")
             || request.header("sec-fetch-mode").is_some_and(|mode| mode != "navigate"),
         caller: Arc::default(),
     }
+}
+
+/// The value of a preference (RFC 7240 section 2), in lower case; the first one counts.
+fn prefers(request: &Request, name: &str) -> Option<String> {
+    let mut headers = request.headers().get_all("prefer").iter().filter_map(|header| header.to_str().ok());
+    headers.find_map(|header| {
+        header.split([',', ';']).find_map(|part| {
+            let (preference, value) = part.split_once('=')?;
+            let is_named = preference.trim().eq_ignore_ascii_case(name);
+            is_named.then(|| value.trim().trim_matches('"').to_ascii_lowercase())
+        })
+    })
 }
 
 fn refuse(message: impl Into<String>) -> Error {
@@ -206,14 +275,14 @@ async fn prepare(app: &App, request: &mut Request, info: &mut RequestInfo) -> po
         let uri = format!("/v1.0/{rest}").parse::<Uri>();
         *request.uri_mut() = uri.map_err(|_| problem::Problem(refuse("The path cannot be read.")))?;
     }
-    if let Some(own) = request.uri().path_and_query().and_then(|whole| me::rewritten(whole.as_str())) {
-        let uri = own.parse::<Uri>();
-        *request.uri_mut() = uri.map_err(|_| problem::Problem(refuse("The path cannot be read.")))?;
+    // One after the other: what clients spell in many ways becomes what the routes know.
+    for plain in [address::plain, me::rewritten] {
+        if let Some(plain) = request.uri().path_and_query().and_then(|whole| plain(whole.as_str())) {
+            move_to(request, &plain)?;
+        }
     }
-    if let Some(plain) = request.uri().path_and_query().and_then(|whole| fido2::plain(whole.as_str())) {
-        let uri = plain.parse::<Uri>();
-        *request.uri_mut() = uri.map_err(|_| problem::Problem(refuse("The path cannot be read.")))?;
-    }
+    info.query = request.uri().query().unwrap_or_default().to_owned();
+    open_token(app, request, info)?;
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
         return Ok(());
     }
@@ -226,6 +295,25 @@ async fn prepare(app: &App, request: &mut Request, info: &mut RequestInfo) -> po
     let body = read_body(request, info).await?;
     info.once = once(app, request, info, &body).map_err(problem::Problem)?;
     request.set_body(body);
+    Ok(())
+}
+
+fn move_to(request: &mut Request, address: &str) -> poem::Result<()> {
+    let uri = address.parse::<Uri>();
+    *request.uri_mut() = uri.map_err(|_| problem::Problem(refuse("The path cannot be read.")))?;
+    Ok(())
+}
+
+/// Puts the question that a `$skiptoken` or `$deltatoken` carries in its place, so that handlers see whole options.
+fn open_token(app: &App, request: &mut Request, info: &mut RequestInfo) -> poem::Result<()> {
+    let opened = links::opened(&app.store.context().sealer, &info.path, &info.query).map_err(|error| {
+        let is_directory = problem::is_directory(request.uri().path());
+        problem::Problem(if is_directory { error.in_directory() } else { error })
+    })?;
+    if let Some(query) = opened {
+        move_to(request, &format!("{}?{query}", request.uri().path()))?;
+        info.query = query;
+    }
     Ok(())
 }
 
@@ -324,8 +412,11 @@ fn finish(response: &mut Response, info: &RequestInfo) {
     };
     set(REQUEST_ID, &info.origin.request_id);
     set(CLIENT_REQUEST_ID, &info.origin.client_request_id);
-    if info.prefers_minimal && status == StatusCode::NO_CONTENT {
-        set(HeaderName::from_static("preference-applied"), "return=minimal");
+    let applied = info.applied.get().filter(|_| status.is_success());
+    let minimal = "return=minimal".to_owned();
+    let applied = applied.or_else(|| (info.prefers_minimal && status == StatusCode::NO_CONTENT).then_some(&minimal));
+    if let Some(applied) = applied {
+        set(HeaderName::from_static("preference-applied"), applied);
     }
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

@@ -90,11 +90,9 @@ impl ManagedTenantsApi {
         let after = paging.after.as_deref().map(|key| position(key).ok_or_else(foreign_skip_token)).transpose()?;
         let query = UserQuery { tenants: ids.transpose()?, after, size: paging.size };
         let page = self.0.read(guard.0, move |tx, caller| managed::users(tx, caller, &query)).await?;
-        Ok(Json(Page {
-            context: self.0.context(&info, &format!("{COLLECTION}/users")),
-            next_link: page.next.map(|next| link_behind(&self.0, &info, &key(&next))),
-            value: page.users.into_iter().map(Into::into).collect(),
-        }))
+        let context = self.0.context(&info, &format!("{COLLECTION}/users"));
+        let next_link = page.next.map(|next| link_behind(&self.0, &info, &key(&next)));
+        Ok(Json(Page::part(context, next_link, page.users.into_iter().map(Into::into).collect())))
     }
 
     /// List managed tenants

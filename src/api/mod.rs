@@ -1,6 +1,7 @@
 //! The HTTP API: one file per Graph resource. Handlers turn a request into domain types, run one rule in one
 //! transaction, and turn its result into a view. They hold no `if` about the domain.
 
+mod address;
 mod examples;
 mod guard;
 pub mod intake;
@@ -45,8 +46,10 @@ mod temporary_access_pass;
 mod tokens;
 mod unlock;
 mod user_bodies;
+mod user_query;
 mod user_view;
 mod users;
+mod users_delta;
 mod verification;
 
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService, Tags};
@@ -136,7 +139,12 @@ fn all(app: &App) -> impl OpenApi + use<> {
         ),
         (sign_in_sessions::SignInSessionsApi(app()), authenticator_devices::AuthenticatorDevicesApi(app())),
         (hardware_oath::HardwareOathApi(app()), hardware_oath_devices::HardwareOathDevicesApi(app())),
-        (users::UsersApi(app()), deleted_items::DeletedItemsApi(app()), role_management::RoleManagementApi(app())),
+        (
+            users::UsersApi(app()),
+            users_delta::UsersDeltaApi(app()),
+            deleted_items::DeletedItemsApi(app()),
+            role_management::RoleManagementApi(app()),
+        ),
         organization::OrganizationApi(app()),
         (
             relationships::RelationshipsApi(app()),

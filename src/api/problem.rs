@@ -83,6 +83,7 @@ impl ApiResponse for Problem {
             (403, "The caller lacks the permission or role that `error.message` names."),
             (404, "There is no such object in this tenant."),
             (409, "The object's present state forbids this."),
+            (410, "The delta link is too old; begin anew at the address in Location."),
             (412, "The object has changed since the etag in If-Match was read."),
             (413, "The body is too large."),
             (415, "The body's media type or encoding is not supported; send plain JSON."),
@@ -159,6 +160,11 @@ fn describe(error: &Error) -> Description {
             "preconditionFailed",
             "The object has changed since its '@odata.etag' was read. Read it again and decide anew.",
         ),
+        Error::ResyncRequired { .. } => Description::new(
+            StatusCode::GONE,
+            "resyncRequired",
+            "What this link stands for is too long ago. Begin anew at the address in the header Location.",
+        ),
         Error::Unprocessable { message } => {
             Description::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessableEntity", message)
         }
@@ -189,11 +195,15 @@ fn describe(error: &Error) -> Description {
     }
 }
 
+/// Whether what stands under this path belongs to Graph's directory service.
+pub fn is_directory(path: &str) -> bool {
+    const ROOTS: [&str; 5] = ["/users", "/directory", "/organization", "/roleManagement", "/applications"];
+    ROOTS.iter().any(|segment| path.contains(segment)) && !path.contains("/authentication")
+}
+
 /// What poem itself refuses.
 fn describe_poem(error: &poem::Error, info: &RequestInfo) -> Description {
-    let is_directory = ["/users", "/directory", "/organization"].iter().any(|segment| info.path.contains(segment));
-    let bad_request =
-        if is_directory && !info.path.contains("/authentication") { "Request_BadRequest" } else { "badRequest" };
+    let bad_request = if is_directory(&info.path) { "Request_BadRequest" } else { "badRequest" };
     if let Some(error) = error.downcast_ref::<Error>() {
         return describe(error);
     }
@@ -284,6 +294,11 @@ pub fn respond(error: poem::Error, info: &RequestInfo) -> Response {
     };
     if let Some(Error::TooManyAttempts { retry_after: Some(seconds), .. }) = error.downcast_ref() {
         response.headers_mut().insert(header::RETRY_AFTER, (*seconds).into());
+    }
+    if let Some(Error::ResyncRequired { location }) = error.downcast_ref()
+        && let Ok(location) = HeaderValue::from_str(location)
+    {
+        response.headers_mut().insert(header::LOCATION, location);
     }
     if response.status() == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());

@@ -82,7 +82,7 @@ impl ReportsApi {
     /// * `isMfaCapable eq false`, and likewise `isMfaRegistered`, `isPasswordlessCapable`, `isAdmin`, `isSsprRegistered`,
     ///   `isSsprEnabled`, `isSsprCapable`, `isSystemPreferredAuthenticationMethodEnabled`
     /// * `methodsRegistered/any(t:t eq 'mobilePhone')`, `userType eq 'member'`
-    /// * `userPrincipalName`, `userDisplayName` with `eq` and `startsWith`, and `id`
+    /// * `userPrincipalName`, `userDisplayName` with `eq` and `startsWith` (in any case), and `id`
     ///
     /// joined by `and`, `or`, `not` and parentheses. A page may be short, even empty, while there is an
     /// `@odata.nextLink`: follow it to the end. Needs the permission `AuditLog.Read.All`, or the role Reports Reader,
@@ -119,11 +119,9 @@ impl ReportsApi {
             size: paging.size,
         };
         let page = self.0.read(guard.0, move |tx, caller| reports::list(tx, caller, &query)).await?;
-        Ok(Json(Page {
-            context: self.0.context(&info, &format!("{COLLECTION}/userRegistrationDetails")),
-            next_link: page.next.map(|next| link_behind(&self.0, &info, &next.to_key())),
-            value: page.details.into_iter().map(Into::into).collect(),
-        }))
+        let context = self.0.context(&info, &format!("{COLLECTION}/userRegistrationDetails"));
+        let next_link = page.next.map(|next| link_behind(&self.0, &info, &next.to_key()));
+        Ok(Json(Page::part(context, next_link, page.details.into_iter().map(Into::into).collect())))
     }
 
     /// Get what a user has registered

@@ -4,6 +4,7 @@ use poem_openapi::{Object, types::MaybeUndefined};
 
 use crate::{
     error::{Error, Result},
+    id::UserId,
     store::users::User,
 };
 
@@ -94,7 +95,7 @@ impl Select {
 
 /// A user. Without `$select` an answer has the eleven properties that Graph sends by default; the others are marked
 /// "with $select".
-#[derive(Debug, Object)]
+#[derive(Debug, Default, Object)]
 #[oai(rename = "User", rename_all = "camelCase")]
 pub struct UserView {
     #[oai(rename = "@odata.context", skip_serializing_if_is_none)]
@@ -182,6 +183,17 @@ impl UserView {
             sign_in_sessions_valid_from_date_time: select
                 .pick("signInSessionsValidFromDateTime", user.sessions_valid_from.to_iso()),
         }
+    }
+
+    /// Nothing but who it is.
+    pub fn only_id(id: UserId) -> Self {
+        Self { id: MaybeUndefined::Value(id.into_string()), ..Self::default() }
+    }
+
+    /// A user among changes: with the id, whatever is selected.
+    pub fn with_id(select: &Select, user: User) -> Self {
+        let id = MaybeUndefined::Value(user.user_id.to_string());
+        Self { id, ..Self::new(None, select, user) }
     }
 
     /// The same user among directory objects of other types.

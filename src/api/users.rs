@@ -3,7 +3,7 @@
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
     param::{Header, Path, Query},
-    payload::Json,
+    payload::{Json, PlainText},
     types::{ParseFromJSON, ToJSON, Type},
 };
 
@@ -11,19 +11,37 @@ use super::{
     Tag, examples,
     guard::Guard,
     intake::RequestInfo,
-    odata::{NoContent, Page, Paging, refuse_other_options},
+    odata::{
+        DEFAULT_PAGE, MAX_PAGE, NoContent, Page, Paging, foreign_skip_token, link_behind, links, refuse_other_options,
+    },
     problem::Problem,
     user_bodies::{NewUserBody, UserUpdateBody},
+    user_query,
     user_view::{Select, UserView},
 };
 use crate::{
+    access::Caller,
     app::{App, Attempt},
     audit::Activity,
     directory::users,
-    error::Error,
-    id::UserId,
-    store::users::Presence,
+    error::{Error, Result},
+    store::{
+        Tx,
+        users::walk::{Place, UserQuery},
+    },
 };
+
+/// What a list of users can be asked with.
+const LIST_OPTIONS: &[&str] = &["$select", "$filter", "$search", "$orderby", "$count", "$top", links::SKIP_TOKEN];
+
+/// Where a page of users ended, as its link carries it.
+fn key(place: &Place) -> Result<String> {
+    serde_json::to_string(place).map_err(Error::internal)
+}
+
+fn place(key: &str) -> Result<Place> {
+    serde_json::from_str(key).map_err(|_| foreign_skip_token().in_directory())
+}
 
 pub struct UsersApi(pub App);
 
@@ -61,8 +79,9 @@ enum Revoked {
 impl UsersApi {
     /// List users
     ///
-    /// The users of this tenant, in the order of their ids. Needs the permission `User.Read.All` or
-    /// `User.ReadWrite.All`, or a role that reads the directory, such as Directory Readers or Helpdesk Administrator.
+    /// The users of this tenant. Names are compared without regard to case. A page may be short, even empty, while there
+    /// is an `@odata.nextLink`: follow it to the end. Needs the permission `User.Read.All` or `User.ReadWrite.All`, or a
+    /// role that reads the directory, such as Directory Readers or Helpdesk Administrator.
     #[oai(path = "/v1.0/users", method = "get", operation_id = "listUsers")]
     async fn list(
         &self,
@@ -71,24 +90,72 @@ impl UsersApi {
         /// Properties to send, with commas between them; Graph's eleven default ones unless given.
         #[oai(name = "$select")]
         select: Query<Option<String>>,
+        /// A condition over id, userPrincipalName, displayName, givenName, surname, mail, userType, accountEnabled and
+        /// createdDateTime: eq, ne, gt, ge, lt, le, in, and, or, not, startsWith, endsWith (of mail and
+        /// userPrincipalName).
+        #[oai(name = "$filter")]
+        filter: Query<Option<String>>,
+        /// Clauses such as `"displayName:ana" AND "mail:ana"`, with the double quotes.
+        #[oai(name = "$search")]
+        search: Query<Option<String>>,
+        /// `displayName` or `userPrincipalName`, with `asc` or `desc`.
+        #[oai(name = "$orderby")]
+        order_by: Query<Option<String>>,
+        /// `true` for `@odata.count` on the first page. With a filter every user is looked at for it.
+        #[oai(name = "$count")]
+        count: Query<Option<bool>>,
         /// Users of a page, 1 to 999. Default: 100.
         #[oai(name = "$top")]
         top: Query<Option<u32>>,
         /// Where the page before ended; part of `@odata.nextLink`.
         #[oai(name = "$skiptoken")]
         skip_token: Query<Option<String>>,
+        /// `odata.maxpagesize=50` for pages of at most 50 users, unless `$top` is there.
+        #[oai(name = "Prefer")]
+        _prefer: Header<Option<String>>,
     ) -> Result<Json<Page<UserView>>, Problem> {
-        refuse_other_options(&info, &["$select", "$top", "$skiptoken"]).map_err(Error::in_directory)?;
+        refuse_other_options(&info, LIST_OPTIONS).map_err(Error::in_directory)?;
         let select = Select::parse(select.as_deref())?;
-        let paging = Paging::new(top.0, skip_token.0).map_err(Error::in_directory)?;
-        let (after, limit) = (paging.after.clone().map(UserId::new), paging.limit());
-        let users = self
-            .0
-            .read(guard.0, move |tx, caller| users::list(tx, caller, Presence::Present, after.as_ref(), limit))
-            .await?;
-        let view = |user| UserView::new(None, &select, user);
-        let what = select.context("users");
-        Ok(Json(paging.page(&self.0, &info, &what, users, |user| user.user_id.to_string(), view)))
+        let top = info.page_size(top.0, DEFAULT_PAGE, MAX_PAGE);
+        let paging = Paging::new(Some(top), skip_token.0).map_err(Error::in_directory)?;
+        let query = UserQuery {
+            filter: user_query::condition(filter.as_deref(), search.as_deref())?,
+            order: order_by.as_deref().map(user_query::order).transpose()?,
+            after: paging.after.as_deref().map(place).transpose()?,
+            size: paging.size,
+        };
+        let counted = count.0.unwrap_or(false) && query.after.is_none();
+        let read = move |tx: &mut Tx<'_>, caller: &Caller| {
+            let count = if counted { Some(users::count(tx, caller, query.filter.as_ref())?) } else { None };
+            Ok((users::page(tx, caller, &query)?, count))
+        };
+        let (page, count) = self.0.read(guard.0, read).await?;
+        let link = |next: Place| Ok::<_, Error>(link_behind(&self.0, &info, &key(&next)?));
+        let next_link = page.next.map(link).transpose()?;
+        let value = page.users.into_iter().map(|user| UserView::new(None, &select, user)).collect();
+        let context = self.0.context(&info, &select.context("users"));
+        Ok(Json(Page { count, ..Page::part(context, next_link, value) }))
+    }
+
+    /// Count the users
+    ///
+    /// As plain text. Needs the permission `User.Read.All` or `User.ReadWrite.All`, or a role that reads the directory.
+    #[oai(path = "/v1.0/users/$count", method = "get", operation_id = "countUsers")]
+    async fn count(
+        &self,
+        guard: Guard,
+        info: RequestInfo,
+        /// As for the list. Every user is looked at for it.
+        #[oai(name = "$filter")]
+        filter: Query<Option<String>>,
+        /// As for the list.
+        #[oai(name = "$search")]
+        search: Query<Option<String>>,
+    ) -> Result<PlainText<String>, Problem> {
+        refuse_other_options(&info, &["$filter", "$search"]).map_err(Error::in_directory)?;
+        let condition = user_query::condition(filter.as_deref(), search.as_deref())?;
+        let count = self.0.read(guard.0, move |tx, caller| users::count(tx, caller, condition.as_ref())).await?;
+        Ok(PlainText(count.to_string()))
     }
 
     /// Create a user

@@ -11,6 +11,7 @@ use crate::{
 };
 
 pub mod attributes;
+pub mod delta;
 pub mod import;
 pub mod role_assignments;
 pub mod users;

@@ -13,7 +13,10 @@ use crate::{
     methods::{self, Method, MethodSummary, password},
     store::{
         self, Tx, roles,
-        users::{Presence, Profile, Requirements, User, UserType},
+        users::{
+            Presence, Profile, Requirements, User, UserFilter, UserType,
+            walk::{UserPage, UserQuery},
+        },
     },
 };
 
@@ -64,6 +67,18 @@ pub fn create(tx: &mut Tx<'_>, caller: &Caller, changes: &Changes) -> Result<Use
 
 pub fn get(tx: &mut Tx<'_>, caller: &Caller, id_or_name: &str) -> Result<User> {
     authorize_on_user(tx, caller, Action::ReadUsers, id_or_name).map(|(_, user)| user)
+}
+
+/// A page of the tenant's present users.
+pub fn page(tx: &mut Tx<'_>, caller: &Caller, query: &UserQuery) -> Result<UserPage> {
+    access::authorize(tx, caller, Action::ReadUsers, None)?;
+    store::users::walk::page(tx, &caller.tenant, query)
+}
+
+/// How many present users there are, in all or of those whom a filter finds.
+pub fn count(tx: &mut Tx<'_>, caller: &Caller, filter: Option<&UserFilter>) -> Result<i64> {
+    access::authorize(tx, caller, Action::ReadUsers, None)?;
+    store::users::walk::count(tx, &caller.tenant, filter)
 }
 
 /// A page of the tenant's present or deleted users in the order of their ids, behind the id `after`.

@@ -206,7 +206,7 @@ fn source(tx: &mut Tx<'_>, tenant: &TenantId, query: &DetailsQuery, judge: &mut 
                 return Ok(Source::One(UserId::new(id.clone())));
             }
             (DetailField::UserPrincipalName(text), operator) => name = span(name_key(text), operator),
-            (DetailField::UserDisplayName(text), operator) => display_name = span(walk::display_key(text), operator),
+            (DetailField::UserDisplayName(text), operator) => display_name = span(name_key(text), operator),
             _ => {}
         }
     }
@@ -414,7 +414,7 @@ fn of_user(field: &DetailField, operator: Operator, candidate: &Candidate) -> Op
     match field {
         DetailField::Id(id) => Some(candidate.user_id.as_str() == id),
         DetailField::UserPrincipalName(text) => Some(compare(&candidate.name_key, &name_key(text))),
-        DetailField::UserDisplayName(text) => Some(compare(&candidate.display_key, &walk::display_key(text))),
+        DetailField::UserDisplayName(text) => Some(compare(&candidate.display_key, &name_key(text))),
         _ => None,
     }
 }

@@ -7,6 +7,8 @@
 //!   which it will change anyway), so the writes of one tenant happen one after the other and every later statement
 //!   sees what was committed before. That gives per-tenant serializability at READ COMMITTED, without retries.
 
+mod migrations;
+
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -20,7 +22,6 @@ use diesel::{
     r2d2::{ManageConnection, Pool, R2D2Connection},
     result::{DatabaseErrorKind, Error as DieselError},
 };
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use prometheus::{Histogram, core::Collector};
 use tokio::sync::{mpsc, oneshot};
 
@@ -35,10 +36,6 @@ use crate::{
     id::TenantId,
 };
 
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
-/// Run after migrations.
-const SQLITE_STATISTICS: &str = include_str!("sqlite_statistics.sql");
-const POSTGRES_COLLATION: &str = include_str!("postgres_collation.sql");
 /// How long a caller waits for a connection, the writer's queue or another process's lock before it gets a 503.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Writes that may wait for the SQLite writer; beyond that callers wait at the door.
@@ -47,8 +44,6 @@ const WRITE_QUEUE: usize = 1024;
 const ATTEMPTS: usize = 5;
 /// Connections per process.
 const POSTGRES_CONNECTIONS: u32 = 24;
-/// "rekey" in ASCII: the advisory lock that lets replicas start together and migrate once.
-const MIGRATION_LOCK: i64 = 0x72_65_6b_65_79;
 
 #[derive(diesel::MultiConnection)]
 pub enum AnyConnection {
@@ -154,7 +149,7 @@ impl Backend {
             DatabaseUrl::Sqlite(_) => {
                 let manager = Manager { url: url.clone(), access: Access::Write };
                 let mut conn = manager.open().map_err(Error::unavailable)?;
-                migrate(&mut conn)?;
+                migrations::migrate(&mut conn, &context)?;
                 // A read runs on the thread that asks, so there can never be more of them than threads.
                 let threads = std::thread::available_parallelism().map_or(4, usize::from) as u32;
                 let readers = pool(Access::Read, threads * 2 + 2)?;
@@ -169,7 +164,7 @@ impl Backend {
             }
             DatabaseUrl::Postgres(_) => {
                 let pool = pool(Access::Write, POSTGRES_CONNECTIONS)?;
-                migrate(&mut *pool.get().map_err(Error::unavailable)?)?;
+                migrations::migrate(&mut *pool.get().map_err(Error::unavailable)?, &context)?;
                 Ok(Self::Postgres { pool })
             }
         }
@@ -235,40 +230,6 @@ impl Backend {
 
 async fn blocking<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(f).await.unwrap_or_else(|error| Err(Error::internal(error)))
-}
-
-fn migrate(conn: &mut AnyConnection) -> Result<()> {
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| Error::unavailable(format!("migration: {error}"));
-    match conn {
-        AnyConnection::Sqlite(conn) => {
-            AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")?;
-            let done = conn.run_pending_migrations(MIGRATIONS).map(|applied| !applied.is_empty()).map_err(failed);
-            let done = done.and_then(|changed| {
-                if changed {
-                    conn.batch_execute(SQLITE_STATISTICS)?;
-                }
-                Ok(())
-            });
-            match done {
-                Ok(()) => AnsiTransactionManager::commit_transaction(conn)?,
-                Err(error) => {
-                    AnsiTransactionManager::rollback_transaction(conn)?;
-                    return Err(error);
-                }
-            }
-        }
-        AnyConnection::Postgres(conn) => {
-            conn.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})"))?;
-            let done = conn.run_pending_migrations(MIGRATIONS).map(|applied| !applied.is_empty()).map_err(failed);
-            let done = done.and_then(|changed| match changed {
-                true => Ok(conn.batch_execute(POSTGRES_COLLATION)?),
-                false => Ok(()),
-            });
-            conn.batch_execute(&format!("SELECT pg_advisory_unlock({MIGRATION_LOCK})"))?;
-            done?;
-        }
-    }
-    Ok(())
 }
 
 /// Begins with words of the database's own, on the connection inside the enum.

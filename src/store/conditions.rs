@@ -21,6 +21,7 @@ extern "SQL" {
         start: diesel::sql_types::Integer,
         length: diesel::sql_types::Integer,
     ) -> diesel::sql_types::Text;
+    fn length(text: diesel::sql_types::Text) -> diesel::sql_types::Integer;
 }
 
 /// The whole filter; `test` knows the fields.
@@ -43,7 +44,7 @@ macro_rules! compare {
             Operator::Eq => Box::new($column.eq($value)) as Condition<_>,
             Operator::Ne => Box::new($column.ne($value)),
             Operator::Gt => Box::new($column.gt($value)),
-            Operator::Ge | Operator::StartsWith => Box::new($column.ge($value)),
+            Operator::Ge | Operator::StartsWith | Operator::EndsWith => Box::new($column.ge($value)),
             Operator::Lt => Box::new($column.lt($value)),
             Operator::Le => Box::new($column.le($value)),
         }
@@ -61,6 +62,13 @@ macro_rules! compare_text {
             Operator::StartsWith => {
                 let length = i32::try_from($value.chars().count()).unwrap_or(i32::MAX);
                 Box::new($crate::store::conditions::substr($column, 1, length).eq($as_sql)) as Condition<_>
+            }
+            Operator::EndsWith => {
+                let length = i32::try_from($value.chars().count()).unwrap_or(i32::MAX);
+                let end = $crate::store::conditions::length($column) - (length - 1);
+                // A start before the text means something else to each of the databases.
+                let is_long_enough = $crate::store::conditions::length($column).ge(length);
+                Box::new(is_long_enough.and($crate::store::conditions::substr($column, end, length).eq($as_sql)))
             }
             operator => $crate::store::conditions::compare!($column, operator, $as_sql),
         }

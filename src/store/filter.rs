@@ -15,6 +15,7 @@ pub enum Operator {
     Lt,
     Le,
     StartsWith,
+    EndsWith,
 }
 
 /// A tree over the fields `F` that a list knows; `F` carries the typed value.

@@ -73,10 +73,10 @@ diesel::table! {
 }
 
 diesel::table! {
-    user_words (tenant_id, word, user_id) {
+    user_words (tenant_id, user_id, word) {
         tenant_id -> Text,
-        word -> Text,
         user_id -> Text,
+        word -> Text,
     }
 }
 

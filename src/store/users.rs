@@ -1,24 +1,24 @@
 //! Users: what the directory knows of them, and what must happen at their next sign-in.
 
+pub mod changes;
+mod filter;
+pub mod walk;
+mod words;
+
 use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Tx,
-    backend::natively,
-    conditions::{Condition, compare, compare_nullable, compare_text, condition},
-    filter::{Filter, Operator},
-    registrations,
-    schema::users,
-};
+use super::{Tx, backend::natively, registrations, schema::users};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
     id::{TenantId, UserId},
     words,
 };
+
+pub use filter::{UserField, UserFilter};
 
 words! {
     /// Graph's `userType`.
@@ -120,12 +120,24 @@ struct Row {
     created_at: Timestamp,
     deleted_at: Option<Timestamp>,
     sessions_valid_from: Timestamp,
+    display_name_key: Option<String>,
+    given_name_key: Option<String>,
+    surname_key: Option<String>,
+    mail_key: Option<String>,
+    change_sequence: i64,
 }
 
 impl Row {
-    fn from(user: &User) -> Result<Self> {
+    /// The row of a user whom the tenant's next change gives this number.
+    fn of(tx: &mut Tx<'_>, user: &User) -> Result<Self> {
+        let change_sequence = changes::next(tx, &user.tenant_id)?;
         let user = user.clone();
         Ok(Self {
+            display_name_key: Some(name_key(&user.display_name)),
+            given_name_key: user.given_name.as_deref().map(name_key),
+            surname_key: user.surname.as_deref().map(name_key),
+            mail_key: user.mail.as_deref().map(name_key),
+            change_sequence,
             user_principal_name_key: name_key(&user.user_principal_name),
             profile: serde_json::to_string(&user.profile).map_err(Error::internal)?,
             tenant_id: user.tenant_id,
@@ -163,8 +175,8 @@ impl Row {
 }
 
 /// How names are compared: without regard to case.
-pub fn name_key(user_principal_name: &str) -> String {
-    user_principal_name.to_lowercase()
+pub fn name_key(name: &str) -> String {
+    name.to_lowercase()
 }
 
 /// Which of a tenant's users a look-up sees.
@@ -176,10 +188,10 @@ pub enum Presence {
 
 pub fn insert(tx: &mut Tx<'_>, user: &User, requirements: &Requirements) -> Result<()> {
     let requirements = requirements.clone();
-    tx.touch(&user.tenant_id, &user.user_id);
+    let row = Row::of(tx, user)?;
     diesel::insert_into(users::table)
         .values((
-            Row::from(user)?,
+            row,
             users::per_user_mfa_state.eq(requirements.per_user_mfa_state),
             users::opt_out_reason.eq(requirements.opt_out_reason),
             users::opt_out_expires_at.eq(requirements.opt_out_expires_at),
@@ -190,13 +202,19 @@ pub fn insert(tx: &mut Tx<'_>, user: &User, requirements: &Requirements) -> Resu
             users::system_preferred_enabled.eq(requirements.system_preferred_enabled),
         ))
         .execute(tx.conn)?;
+    words::replace(tx, &user.tenant_id, &user.user_id, "", &user.display_name)?;
+    tx.touch(&user.tenant_id, &user.user_id);
     Ok(())
 }
 
 /// Writes every directory attribute of the user back (not the requirements).
 pub fn update(tx: &mut Tx<'_>, user: &User) -> Result<()> {
+    let row = Row::of(tx, user)?;
+    let target = users::table.find((&user.tenant_id, &user.user_id));
+    let old_name: Option<String> = target.select(users::display_name).first(tx.conn).optional()?;
+    diesel::update(target).set(row).execute(tx.conn)?;
+    words::replace(tx, &user.tenant_id, &user.user_id, &old_name.unwrap_or_default(), &user.display_name)?;
     tx.touch(&user.tenant_id, &user.user_id);
-    diesel::update(users::table.find((&user.tenant_id, &user.user_id))).set(Row::from(user)?).execute(tx.conn)?;
     Ok(())
 }
 
@@ -273,38 +291,6 @@ pub fn list(
     query.load(tx.conn)?.into_iter().map(Row::into_user).collect()
 }
 
-/// What users can be filtered by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum UserField {
-    Id(String),
-    UserPrincipalName(String),
-    DisplayName(String),
-    Mail(String),
-    UserType(String),
-    AccountEnabled(bool),
-    CreatedDateTime(Timestamp),
-}
-
-pub type UserFilter = Filter<UserField>;
-
-fn test(field: &UserField, operator: Operator) -> Condition<users::table> {
-    match field {
-        UserField::Id(text) => compare_text!(users::user_id, operator, text),
-        UserField::UserPrincipalName(text) => {
-            let key = name_key(text);
-            compare_text!(users::user_principal_name_key, operator, key)
-        }
-        UserField::DisplayName(text) => compare_text!(users::display_name, operator, text),
-        UserField::Mail(text) => compare_nullable!(users::mail, operator, text),
-        UserField::UserType(text) => {
-            let word: diesel::expression::SqlLiteral<diesel::sql_types::Text> = diesel::dsl::sql("user_type");
-            compare_text!(word, operator, text)
-        }
-        UserField::AccountEnabled(is_enabled) => compare!(users::account_enabled, operator, *is_enabled),
-        UserField::CreatedDateTime(at) => compare!(users::created_at, operator, *at),
-    }
-}
-
 /// A page of the ids of a tenant's present users whom a filter finds (all without one), in their order; `after` is the
 /// last id of the page before. Walks the users of the tenant, so a filter that finds few costs a walk over all of them.
 pub fn ids(
@@ -322,7 +308,7 @@ pub fn ids(
         .limit(limit)
         .into_boxed();
     if let Some(filter) = filter {
-        query = query.filter(condition(filter, &test));
+        query = query.filter(filter::matching(filter));
     }
     if let Some(after) = after {
         query = query.filter(users::user_id.gt(after));
@@ -332,6 +318,8 @@ pub fn ids(
 
 /// Removes a user for good. The caller removes what hangs on the user first.
 pub fn purge(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId) -> Result<()> {
+    words::delete_all(tx, tenant, id)?;
+    changes::remember_purged(tx, tenant, id)?;
     registrations::forget(tx, tenant, id)?;
     diesel::delete(users::table.find((tenant, id))).execute(tx.conn)?;
     Ok(())
@@ -365,18 +353,46 @@ pub fn demand_registration(
     demand: &RegistrationDemand<'_>,
 ) -> Result<()> {
     let some = users::table.filter(users::tenant_id.eq(tenant)).filter(users::user_id.eq_any(ids));
+    // A session that ends is a change of its user; a method or a demand is none.
+    let number = match demand.revoke_sessions {
+        true => Some(changes::next(tx, tenant)?),
+        false => None,
+    };
     let demanded = diesel::update(some).set((
         users::registration_required_at.eq(tx.now),
         users::registration_required_by.eq(demand.by),
         users::registration_required_reason.eq(demand.reason),
         users::preferred_method.eq(None::<String>),
         demand.revoke_sessions.then(|| users::sessions_valid_from.eq(tx.now)),
+        number.map(|number| users::change_sequence.eq(number)),
     ));
     natively!(&mut *tx.conn, |conn| demanded.execute(conn)?);
     Ok(())
 }
 
 pub fn set_sessions_valid_from(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId, at: Timestamp) -> Result<()> {
-    diesel::update(users::table.find((tenant, id))).set(users::sessions_valid_from.eq(at)).execute(tx.conn)?;
+    let changed = (users::sessions_valid_from.eq(at), users::change_sequence.eq(changes::next(tx, tenant)?));
+    diesel::update(users::table.find((tenant, id))).set(changed).execute(tx.conn)?;
     Ok(())
+}
+
+/// Fills in what rows from before this version lack: the keys of names, words and, as the transaction ends, the class
+/// that reports count by. At most `limit` users of all tenants; true when there may be more.
+pub fn fill_in(tx: &mut Tx<'_>, limit: i64) -> Result<bool> {
+    let unkeyed = users::table.filter(users::display_name_key.is_null()).select(Row::as_select()).limit(limit);
+    let rows: Vec<Row> = unkeyed.load(tx.conn)?;
+    let more = rows.len() as i64 == limit;
+    for row in rows {
+        let user = row.into_user()?;
+        let keys = (
+            users::display_name_key.eq(name_key(&user.display_name)),
+            users::given_name_key.eq(user.given_name.as_deref().map(name_key)),
+            users::surname_key.eq(user.surname.as_deref().map(name_key)),
+            users::mail_key.eq(user.mail.as_deref().map(name_key)),
+        );
+        diesel::update(users::table.find((&user.tenant_id, &user.user_id))).set(keys).execute(tx.conn)?;
+        words::replace(tx, &user.tenant_id, &user.user_id, "", &user.display_name)?;
+        tx.touch(&user.tenant_id, &user.user_id);
+    }
+    Ok(more)
 }

@@ -423,7 +423,8 @@ async fn the_list_is_filtered_by_names_and_ordered() {
             ("userPrincipalName eq 'Ben@contoso.example'", &["ben"]),
             ("userPrincipalName eq 'ben'", &[]),
             ("startsWith(userDisplayName,'User al')", &["alan", "alex"]),
-            ("userDisplayName eq 'User zoe'", &["zoe"]),
+            ("startsWith(userDisplayName,'USER AL')", &["alan", "alex"]),
+            ("userDisplayName eq 'user Zoe'", &["zoe"]),
             ("startsWith(userDisplayName,'User a') and startsWith(userPrincipalName,'ad')", &["adele"]),
             ("startsWith(userPrincipalName,'a') and not (userDisplayName eq 'User alan')", &["adele", "alex"]),
         ] {

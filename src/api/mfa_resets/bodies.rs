@@ -3,24 +3,13 @@
 use poem_openapi::{Object, types::Example};
 
 use crate::{
-    api::{
-        odata::{
-            bind::{self, Property, Value},
-            etag,
-        },
-        reset::AlsoDelete,
-        strict_json::text,
-    },
+    api::{odata::etag, reset::AlsoDelete, strict_json::text, user_query},
     demo,
     error::{Error, Result},
     methods::MethodKind,
     mfa_resets::{
         Counts, Details, MfaReset, Part, Plan, Summary,
         targets::{NewTarget, Selection},
-    },
-    store::{
-        filter::Operator::{self, Eq, Ge, Gt, Le, Lt, Ne, StartsWith},
-        users::UserField,
     },
 };
 
@@ -66,7 +55,7 @@ struct SelectionBody {
     /// The id or default domain of a tenant. Default: the caller's own.
     #[oai(deserialize_with = "text")]
     tenant_id: Option<String>,
-    /// An OData filter over id, userPrincipalName, displayName, mail, userType, accountEnabled and createdDateTime.
+    /// An OData filter, as the list of users takes it.
     /// Without one: all users of the tenant.
     #[oai(validator(max_length = 1000), deserialize_with = "text")]
     filter: Option<String>,
@@ -96,7 +85,7 @@ impl NewMfaResetBody {
         let targets = self.targets.unwrap_or_default().into_iter().map(target).collect();
         let selection = |selection: SelectionBody| {
             let filter = selection.filter.as_deref().filter(|filter| !filter.trim().is_empty());
-            let filter = filter.map(|filter| bind::read(filter, USER_PROPERTIES)).transpose();
+            let filter = filter.map(user_query::filter).transpose();
             Ok(Selection {
                 tenant: selection.tenant_id,
                 filter: filter.map_err(|error| Error::invalid("selections", error.message()))?,
@@ -114,22 +103,6 @@ pub fn plan(reason: Option<String>, also_delete: Option<Vec<AlsoDelete>>, revoke
         revoke_sign_in_sessions: revoke.unwrap_or(true),
     }
 }
-
-const TEXTS: &[Operator] = &[Eq, Ne, StartsWith];
-/// What users can be selected by.
-const USER_PROPERTIES: &[Property<UserField>] = &[
-    Property { path: "id", operators: &[Eq], value: Value::Text(|id| UserField::Id(bind::guid(id))) },
-    Property::text("userPrincipalName", TEXTS, UserField::UserPrincipalName),
-    Property::text("displayName", TEXTS, UserField::DisplayName),
-    Property::text("mail", TEXTS, UserField::Mail),
-    Property::text("userType", &[Eq, Ne], UserField::UserType),
-    Property { path: "accountEnabled", operators: &[Eq, Ne], value: Value::Boolean(UserField::AccountEnabled) },
-    Property {
-        path: "createdDateTime",
-        operators: &[Ge, Gt, Le, Lt],
-        value: Value::DateTime(UserField::CreatedDateTime),
-    },
-];
 
 /// Who did something.
 #[derive(Debug, Object)]

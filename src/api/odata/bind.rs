@@ -21,6 +21,8 @@ pub struct Property<F> {
 /// What a property is compared with, and the field that makes of it.
 pub enum Value<F> {
     Text(fn(String) -> F),
+    /// A text or, with `eq` and `ne`, null.
+    NullableText(fn(Option<String>) -> F),
     Integer(fn(i64) -> F),
     Boolean(fn(bool) -> F),
     DateTime(fn(Timestamp) -> F),
@@ -103,10 +105,14 @@ fn field<F>(path: &str, operator: Operator, value: Literal, properties: &[Proper
     }
     match (&property.value, value) {
         (Value::Text(field), Literal::Text(text)) => Ok(field(text)),
+        (Value::NullableText(field), Literal::Text(text)) => Ok(field(Some(text))),
+        (Value::NullableText(field), Literal::Null) if matches!(operator, Operator::Eq | Operator::Ne) => {
+            Ok(field(None))
+        }
         (Value::Integer(field), Literal::Integer(number)) => Ok(field(number)),
         (Value::DateTime(field), Literal::DateTime(at)) => Ok(field(at)),
         (Value::Boolean(field), Literal::Boolean(is)) => Ok(field(is)),
-        (Value::Text(_), other) => {
+        (Value::Text(_) | Value::NullableText(_), other) => {
             Err(format!("The property '{path}' is compared with a text in single quotes, not with {}.", other.kind()))
         }
         (Value::Integer(_), other) => {

@@ -1,6 +1,6 @@
 //! OData `$filter` as a tree (OData 4.01 part 2, section 5.1.1), as far as Graph's clients use it.
 //!
-//! Comparisons, `and`, `or`, `not`, parentheses, `startsWith` and the lambda `any`. Keywords and function names are
+//! Comparisons, `in`, `and`, `or`, `not`, parentheses, `startsWith`, `endsWith` and the lambda `any`. Keywords and function names are
 //! read in any case. What the properties mean is decided later, by `bind`.
 
 use super::lexer::{Token, TokenKind, tokens};
@@ -63,6 +63,7 @@ pub fn spelling(operator: Operator) -> &'static str {
         Operator::Lt => "lt",
         Operator::Le => "le",
         Operator::StartsWith => "startsWith",
+        Operator::EndsWith => "endsWith",
     }
 }
 
@@ -152,15 +153,31 @@ impl Parser {
     }
 
     fn comparison(&mut self, path: String) -> Result<Expression, String> {
+        if self.takes_word("in") {
+            return self.one_of(path);
+        }
         let operator = match self.tokens.next() {
             Some(Token { kind: TokenKind::Word(word), position }) => comparison(&word).ok_or_else(|| {
                 let word = TokenKind::Word(word);
-                format!("The operator '{word}' at character {position} is not supported; supported: eq, ne, gt, ge, lt, le, and, or, not.")
+                format!("The operator '{word}' at character {position} is not supported; supported: eq, ne, gt, ge, lt, le, in, and, or, not.")
             })?,
             token => return Err(expected("an operator such as eq", token)),
         };
         let value = self.literal()?;
         self.term(path, operator, value)
+    }
+
+    /// What follows `path in`: a list, which means equal to one of them.
+    fn one_of(&mut self, path: String) -> Result<Expression, String> {
+        self.take(&TokenKind::Open)?;
+        let first = self.literal()?;
+        let mut any = self.term(path.clone(), Operator::Eq, first)?;
+        while self.takes(&TokenKind::Comma) {
+            let next = self.literal()?;
+            any = Expression::Or(Box::new(any), Box::new(self.term(path.clone(), Operator::Eq, next)?));
+        }
+        self.take(&TokenKind::Close)?;
+        Ok(any)
     }
 
     /// What follows `word(`.
@@ -171,18 +188,20 @@ impl Parser {
         {
             return self.any(collection.to_owned());
         }
-        if !word.eq_ignore_ascii_case("startsWith") {
+        let functions = [Operator::StartsWith, Operator::EndsWith];
+        let Some(function) = functions.into_iter().find(|function| word.eq_ignore_ascii_case(spelling(*function)))
+        else {
             let word = TokenKind::Word(word);
-            return Err(format!("The function '{word}' is not supported here; supported: startsWith, any."));
-        }
+            return Err(format!("The function '{word}' is not supported here; supported: startsWith, endsWith, any."));
+        };
         let path = self.word("a property")?;
         self.take(&TokenKind::Comma)?;
-        let prefix = match self.tokens.next() {
+        let text = match self.tokens.next() {
             Some(Token { kind: TokenKind::Text(text), .. }) => Literal::Text(text),
             token => return Err(expected("a text in single quotes", token)),
         };
         self.take(&TokenKind::Close)?;
-        self.term(path, Operator::StartsWith, prefix)
+        self.term(path, function, text)
     }
 
     /// What follows `collection/any(`.

@@ -4,11 +4,13 @@ pub mod bind;
 pub mod etag;
 mod filter;
 mod lexer;
+pub mod links;
 pub mod log;
+
+pub use links::link_behind;
 
 use std::borrow::Cow;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use poem_openapi::{
     ApiResponse, Object,
     payload::Json,
@@ -34,6 +36,9 @@ pub struct Page<T: Type + ParseFromJSON + ToJSON> {
     /// Where the shape of this answer is described.
     #[oai(rename = "@odata.context")]
     pub context: String,
+    /// With `$count=true`, on the first page: how many items there are in all.
+    #[oai(rename = "@odata.count", skip_serializing_if_is_none)]
+    pub count: Option<i64>,
     /// The address of the next page; absent on the last.
     #[oai(rename = "@odata.nextLink", skip_serializing_if_is_none)]
     pub next_link: Option<String>,
@@ -44,7 +49,12 @@ pub struct Page<T: Type + ParseFromJSON + ToJSON> {
 impl<T: Type + ParseFromJSON + ToJSON> Page<T> {
     /// A collection that is never longer than one page.
     pub fn whole(context: String, value: Vec<T>) -> Self {
-        Self { context, next_link: None, value }
+        Self { context, count: None, next_link: None, value }
+    }
+
+    /// A page of a longer collection.
+    pub fn part(context: String, next_link: Option<String>, value: Vec<T>) -> Self {
+        Self { context, count: None, next_link, value }
     }
 }
 
@@ -154,7 +164,7 @@ pub fn not_null<T>(target: &str, value: MaybeUndefined<T>) -> Result<Option<T>> 
 }
 
 pub fn foreign_skip_token() -> Error {
-    Error::invalid("$skiptoken", "$skiptoken is not one of ours; follow @odata.nextLink as it stands.")
+    links::foreign(links::SKIP_TOKEN)
 }
 
 /// How much of a list is asked for, and where it goes on.
@@ -178,12 +188,7 @@ impl Paging {
         if !(1..=max).contains(&size) {
             return Err(Error::invalid("$top", format!("$top is 1 to {max}.")));
         }
-        let after = skip_token
-            .map(|token| {
-                let key = URL_SAFE_NO_PAD.decode(&token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-                key.filter(|key| !key.contains(char::is_control)).ok_or_else(foreign_skip_token)
-            })
-            .transpose()?;
+        let after = skip_token.map(|opened| links::key(links::SKIP_TOKEN, &opened)).transpose()?;
         Ok(Self { size: size as usize, after })
     }
 
@@ -204,7 +209,7 @@ impl Paging {
         view: impl Fn(T) -> V,
     ) -> Page<V> {
         let next_link = self.next_link(app, info, &mut items, key);
-        Page { context: app.context(info, what), next_link, value: items.into_iter().map(view).collect() }
+        Page::part(app.context(info, what), next_link, items.into_iter().map(view).collect())
     }
 
     fn next_link<T>(
@@ -220,16 +225,6 @@ impl Paging {
         items.truncate(self.size);
         Some(link_behind(app, info, &key(items.last()?)))
     }
-}
-
-/// The address of the same list behind the item with this key.
-pub fn link_behind(app: &App, info: &RequestInfo, key: &str) -> String {
-    let token = URL_SAFE_NO_PAD.encode(key);
-    let is_token =
-        |option: &str| option.starts_with("$skiptoken=") || option.to_ascii_lowercase().starts_with("%24skiptoken=");
-    let options = info.query.split('&').filter(|option| !option.is_empty() && !is_token(option));
-    let query: String = options.map(|option| format!("{option}&")).collect();
-    format!("{}{}?{query}$skiptoken={token}", app.issuer.public_url, info.path)
 }
 
 /// Options that a list does not know, or that come twice, are refused by name instead of silently ignored.

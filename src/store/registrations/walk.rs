@@ -15,7 +15,7 @@ pub struct Candidate {
     pub user_id: UserId,
     /// The userPrincipalName as [`super::super::users::name_key`] has it.
     pub name_key: String,
-    /// What [`display_key`] makes of the displayName.
+    /// The displayName in the same way.
     pub display_key: String,
     /// `None` in a row from before there were classes.
     pub class: Option<String>,
@@ -45,15 +45,10 @@ impl Span {
     }
 }
 
-/// How displayNames are compared in the column that [`display_name`] names.
-pub fn display_key(display_name: &str) -> String {
-    display_name.to_owned()
-}
-
-/// The column by which users are found and ordered by their displayName.
+/// The column by which users are found and ordered by their displayName; no present user is without.
 macro_rules! display_name {
     () => {
-        users::display_name
+        users::display_name_key.assume_not_null()
     };
 }
 
@@ -141,7 +136,7 @@ pub fn by_name(
     Ok(query.load(tx.conn)?)
 }
 
-/// In the order of displayNames and, among users of the same name, of ids; behind `after`.
+/// In the order of displayNames without regard to case and, among users of the same name, of ids; behind `after`.
 pub fn by_display_name(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
@@ -189,6 +184,9 @@ mod tests {
                 for (descending, after) in [(false, None), (true, None), (false, Some("b")), (true, Some("b"))] {
                     let plan = plan::of(tx, |tx| by_name(tx, &tenant, &span, descending, after, 9));
                     plans.push((plan, "users_by_name"));
+                    let after = after.map(|name| (name, &id));
+                    let plan = plan::of(tx, |tx| by_display_name(tx, &tenant, &span, descending, after, 9));
+                    plans.push((plan, "users_by_display_name"));
                 }
             }
             Ok(plans)

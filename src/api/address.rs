@@ -1,0 +1,191 @@
+//! Addresses as OData and Graph's clients write them, brought to the plain form that the routes have: keys in
+//! parentheses (`users('id')`), functions with parentheses and parameters (`creationOptions()`), names with their
+//! namespace (`microsoft.graph.delta`), and `$` written as `%24`.
+
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use url::form_urlencoded;
+
+/// What stays as it is in a segment of a path (RFC 3986 section 2.3), and `$`, which names of operations begin with.
+const PLAIN: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'$').remove(b'@');
+const NAMESPACE: &str = "microsoft.graph.";
+/// A type, by which a collection is narrowed, and no operation.
+const CAST: &str = "microsoft.graph.user";
+/// The other key of applications; the plain form has it in place of the id, which is the same.
+const ALTERNATE_KEYS: [&str; 1] = ["appId"];
+
+/// The plain form; `None` when the address has it already.
+pub fn plain(path_and_query: &str) -> Option<String> {
+    let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
+    let is_odd = path.contains(['(', ')', '\'', '%']) || path.contains(NAMESPACE);
+    if !is_odd {
+        return None;
+    }
+    let mut call = Call { query, arguments: vec![], resolved: vec![] };
+    let path: String = path.split('/').map(|segment| call.plain(segment)).collect::<Vec<_>>().join("/");
+    let query = call.whole_query();
+    let plain = if query.is_empty() { path } else { format!("{path}?{query}") };
+    (plain != path_and_query).then_some(plain)
+}
+
+/// The arguments of functions, which go into the query.
+struct Call<'a> {
+    query: &'a str,
+    arguments: Vec<(String, String)>,
+    /// Options of the query that aliases stood for.
+    resolved: Vec<String>,
+}
+
+impl Call<'_> {
+    fn plain<'s>(&mut self, segment: &'s str) -> Cow<'s, str> {
+        let Ok(decoded) = percent_decode_str(segment).decode_utf8() else { return segment.into() };
+        let name = match decoded.strip_prefix(NAMESPACE) {
+            Some(name) if decoded != CAST => name,
+            _ => &decoded,
+        };
+        if name.starts_with('$') && ["$count", "$batch"].contains(&name) {
+            return name.to_owned().into();
+        }
+        let call = name.strip_suffix(')').and_then(|call| call.split_once('('));
+        let Some((name, inner)) = call.filter(|(name, _)| is_name(name)) else {
+            return if name.len() == decoded.len() { segment.into() } else { encoded(name).into() };
+        };
+        let inner = inner.trim();
+        match arguments(inner) {
+            _ if inner.is_empty() => name.to_owned().into(),
+            Some(arguments) => match &arguments[..] {
+                [(key, value)] if ALTERNATE_KEYS.contains(&key.as_str()) => {
+                    format!("{name}/{}", encoded(&unquoted(value))).into()
+                }
+                _ => {
+                    for (parameter, value) in arguments {
+                        let value = self.value_of(&value);
+                        self.arguments.push((parameter, value));
+                    }
+                    name.to_owned().into()
+                }
+            },
+            None => format!("{name}/{}", encoded(&unquoted(inner))).into(),
+        }
+    }
+
+    /// A literal, or what the query says for an alias (OData 4.01 part 2, section 5.3.1.2). Clients have been seen to
+    /// leave the alias's `@` out there.
+    fn value_of(&mut self, value: &str) -> String {
+        let Some(alias) = value.strip_prefix('@') else { return unquoted(value) };
+        let found = form_urlencoded::parse(self.query.as_bytes()).find(|(name, _)| name == value || name == alias);
+        let Some((name, value)) = found else { return String::new() };
+        self.resolved.push(name.into_owned());
+        unquoted(&value)
+    }
+
+    /// The arguments, and whatever else the query holds.
+    fn whole_query(&self) -> String {
+        let is_taken = |option: &&str| {
+            let option = form_urlencoded::parse(option.as_bytes()).next();
+            option.is_some_and(|(name, _)| self.resolved.iter().any(|resolved| *resolved == name))
+        };
+        let rest = self.query.split('&').filter(|option| !option.is_empty() && !is_taken(option));
+        let own = self.arguments.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
+        own.chain(rest.map(str::to_owned)).collect::<Vec<_>>().join("&")
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.chars().all(|next| next.is_ascii_alphanumeric() || "._".contains(next))
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, PLAIN).to_string()
+}
+
+/// A text without its quotes, doubled ones inside undoubled; anything else as it is.
+fn unquoted(literal: &str) -> String {
+    match literal.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
+        Some(text) => text.replace("''", "'"),
+        None => literal.to_owned(),
+    }
+}
+
+/// `a='x',b=3` as pairs; `None` when it is a key, which has no name.
+fn arguments(inner: &str) -> Option<Vec<(String, String)>> {
+    let mut arguments = vec![];
+    let mut rest = inner;
+    while !rest.is_empty() {
+        let (name, value) = rest.split_once('=').filter(|(name, _)| is_name(name.trim()))?;
+        let end = end_of_literal(value);
+        arguments.push((name.trim().to_owned(), value[..end].trim().to_owned()));
+        rest = value[end..].trim_start_matches(',');
+    }
+    Some(arguments)
+}
+
+/// Where the comma behind a literal is; commas between quotes are none.
+fn end_of_literal(text: &str) -> usize {
+    let mut quoted = false;
+    for (index, character) in text.char_indices() {
+        match character {
+            '\'' => quoted = !quoted,
+            ',' if !quoted => return index,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn clients_spellings_become_plain() {
+        for (written, expected) in [
+            ("/v1.0/users('a@b.example')/authentication/methods", "/v1.0/users/a@b.example/authentication/methods"),
+            ("/v1.0/users(%27a%40b%27)?$select=id", "/v1.0/users/a@b?$select=id"),
+            ("/v1.0/users('O''Neil#@b')", "/v1.0/users/O%27Neil%23@b"),
+            ("/v1.0/users('$x@y')", "/v1.0/users/$x@y"),
+            ("/v1.0/users/%24count?$filter=a", "/v1.0/users/$count?$filter=a"),
+            ("/v1.0/users/delta()?$select=id", "/v1.0/users/delta?$select=id"),
+            ("/v1.0/users/microsoft.graph.delta()", "/v1.0/users/delta"),
+            ("/v1.0/users/1/microsoft.graph.revokeSignInSessions", "/v1.0/users/1/revokeSignInSessions"),
+            ("/v1.0/applications(appId='1-2')/addPassword", "/v1.0/applications/1-2/addPassword"),
+            ("/v1.0/r/byMethod(types='all',roles='a,b')", "/v1.0/r/byMethod?types=all&roles=a%2Cb"),
+            ("/v1.0/r/byMethod(types=@t)?@t='x'&$top=1", "/v1.0/r/byMethod?types=x&$top=1"),
+            ("/v1.0/f/creationOptions(minutes=10)", "/v1.0/f/creationOptions?minutes=10"),
+            ("/v1.0/f/creationOptions(minutes=@minutes)?minutes=5", "/v1.0/f/creationOptions?minutes=5"),
+            ("/v1.0/f/creationOptions%28minutes%3D10%29", "/v1.0/f/creationOptions?minutes=10"),
+        ] {
+            assert_eq!(plain(written).as_deref(), Some(expected), "{written}");
+        }
+        for same in [
+            "/v1.0/users/a@b",
+            "/v1.0/users/a%40b/authentication",
+            "/v1.0/directory/deletedItems/microsoft.graph.user",
+            "/v1.0/users?$filter=startsWith(displayName,'a')",
+            "/v1.0/users/a(b",
+            "/v1.0/users/%ff('x')",
+        ] {
+            assert_eq!(plain(same), None, "{same}");
+        }
+    }
+
+    proptest! {
+        /// Whatever the key is, the plain form names it and nothing else.
+        #[test]
+        fn keys_survive(key in "[^\\p{Cc}/]{1,20}") {
+            let written = format!("/v1.0/users('{}')/x", encoded(&key.replace('\'', "''")));
+            let expected = format!("/v1.0/users/{}/x", encoded(&key));
+            prop_assert_eq!(plain(&written), Some(expected));
+        }
+
+        #[test]
+        fn nothing_panics(address in "[/(),'=@%a-z$?&.]{0,40}") {
+            let _ = plain(&address);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The words of display names, for `$search`: one row for each word of a user.
+
+use std::collections::BTreeSet;
+
+use diesel::prelude::*;
+
+use crate::{
+    error::Result,
+    id::{TenantId, UserId},
+    store::{Tx, schema::user_words},
+};
+
+/// Words of one name that are kept.
+const MAX_WORDS: usize = 16;
+/// The part of a word that is kept, in characters.
+const MAX_LENGTH: usize = 64;
+
+/// The words of a text without regard to case: runs of letters and digits, as Graph's `$search` splits names.
+pub fn of(text: &str) -> BTreeSet<String> {
+    let runs = text.split(|character: char| !character.is_alphanumeric()).filter(|run| !run.is_empty());
+    runs.map(|run| run.to_lowercase().chars().take(MAX_LENGTH).collect()).take(MAX_WORDS).collect()
+}
+
+/// What every text that begins with `prefix` is less than, and no other greater text is: for ranges of keys that are
+/// compared by bytes. (U+10FFFF is no character; no name has it.)
+pub fn end_of(prefix: &str) -> String {
+    format!("{prefix}\u{10FFFF}")
+}
+
+/// Keeps the words of a user's new name in place of those of the `old` one.
+pub(super) fn replace(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId, old: &str, new: &str) -> Result<()> {
+    let (old, new) = (of(old), of(new));
+    let gone: Vec<&String> = old.difference(&new).collect();
+    if !gone.is_empty() {
+        let rows = user_words::table.filter(user_words::tenant_id.eq(tenant)).filter(user_words::user_id.eq(user));
+        diesel::delete(rows.filter(user_words::word.eq_any(gone))).execute(tx.conn)?;
+    }
+    for word in new.difference(&old) {
+        let row = (user_words::tenant_id.eq(tenant), user_words::user_id.eq(user), user_words::word.eq(word.as_str()));
+        diesel::insert_into(user_words::table).values(row).execute(tx.conn)?;
+    }
+    Ok(())
+}
+
+pub(super) fn delete_all(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<()> {
+    let rows = user_words::table.filter(user_words::tenant_id.eq(tenant)).filter(user_words::user_id.eq(user));
+    diesel::delete(rows).execute(tx.conn)?;
+    Ok(())
+}
+
+/// A page of the words that begin with `prefix`, each with its user, behind `after`.
+pub(super) fn beginning_with(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    prefix: &str,
+    after: Option<(&str, &UserId)>,
+    limit: i64,
+) -> Result<Vec<(String, UserId)>> {
+    let mut rows = user_words::table
+        .filter(user_words::tenant_id.eq(tenant))
+        .filter(user_words::word.lt(end_of(prefix)))
+        .order((user_words::word, user_words::user_id))
+        .select((user_words::word, user_words::user_id))
+        .limit(limit)
+        .into_boxed();
+    rows = match after {
+        Some((word, user)) => rows
+            .filter(user_words::word.ge(word.to_owned()))
+            .filter(user_words::word.gt(word.to_owned()).or(user_words::user_id.gt(user))),
+        None => rows.filter(user_words::word.ge(prefix.to_owned())),
+    };
+    Ok(rows.load(tx.conn)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fall_into_words() {
+        let words = |text| of(text).into_iter().collect::<Vec<_>>();
+        assert_eq!(words("Ana María O'Neil-Löwe 2nd"), ["2nd", "ana", "löwe", "maría", "neil", "o"]);
+        assert!(words(" -'. ").is_empty());
+        assert_eq!(of(&"a b c d e f g h i j k l m n o p q r".to_uppercase()).len(), MAX_WORDS);
+    }
+
+    #[test]
+    fn a_prefix_is_a_range() {
+        let end = end_of("ana");
+        assert!("ana" < end.as_str() && "anaé\u{10FFFD}" < end.as_str() && "anb" > end.as_str());
+    }
+}

@@ -69,7 +69,7 @@ impl World {
         });
         let tenants: Vec<_> = tenants.collect();
         let sealer = Sealer::load(&KeySource::File(installation.path().join("rekey.key")), &Entropy::System).unwrap();
-        let context = Context::new(Clock::System, Entropy::System, sealer);
+        let context = Context::new(Clock::System, Entropy::System, sealer, rekey::reports::classify);
         let store = Store::open(&installation.database.parse().unwrap(), context).unwrap();
         for tenant in &tenants {
             let (of, count) = (tenant.clone(), users_per_tenant());

@@ -1,3 +1,4 @@
+DROP INDEX sign_ins_by_display_name;
 DROP TABLE trusted_issuers;
 ALTER TABLE applications DROP COLUMN federated_credentials;
 ALTER TABLE applications DROP COLUMN key_credentials;

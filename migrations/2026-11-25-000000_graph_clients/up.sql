@@ -67,3 +67,6 @@ CREATE TABLE trusted_issuers (
     PRIMARY KEY (tenant_id, issuer_id)
 );
 CREATE UNIQUE INDEX trusted_issuers_by_audience ON trusted_issuers (issuer, audience);
+
+-- The sign-ins of users by their displayName, as the other columns of the log that can be filtered.
+CREATE INDEX sign_ins_by_display_name ON sign_ins (tenant_id, user_display_name, created_at, sign_in_id);

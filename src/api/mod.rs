@@ -14,6 +14,7 @@ mod strict_json;
 mod access_assignments;
 mod authentication_methods_policy;
 mod authenticator_devices;
+mod contracts;
 mod customers;
 mod deleted_items;
 mod directory_audits;
@@ -150,6 +151,7 @@ fn all(app: &App) -> impl OpenApi + use<> {
             relationship_requests::RelationshipRequestsApi(app()),
             access_assignments::AccessAssignmentsApi(app()),
             customers::CustomersApi(app()),
+            contracts::ContractsApi(app()),
             managed_tenants::ManagedTenantsApi(app()),
         ),
         (policies::PoliciesApi(app()), authentication_methods_policy::AuthenticationMethodsPolicyApi(app())),
@@ -172,7 +174,7 @@ pub fn service(app: &App) -> OpenApiService<impl OpenApi + use<>, ()> {
 pub fn document() -> Result<String> {
     let entropy = Entropy::System;
     let sealer = Sealer::generate(&entropy)?;
-    let app = App::new(Store::detached(Context::new(Clock::System, entropy, sealer)), "");
+    let app = App::new(Store::detached(Context::new(Clock::System, entropy, sealer, crate::reports::classify)), "");
     in_order(&service(&app).spec())
 }
 

@@ -45,6 +45,7 @@ use crate::{
 };
 use backend::{AnyConnection, Backend, SharedBackend};
 use keys::Keyring;
+use registrations::Classify;
 
 /// What a transaction needs beside the database. Cheap to clone.
 #[derive(Clone)]
@@ -53,11 +54,13 @@ pub struct Context {
     pub entropy: Entropy,
     pub sealer: Sealer,
     pub(crate) keyring: Arc<Keyring>,
+    /// What makes registration classes of users' rows.
+    classify: Classify,
 }
 
 impl Context {
-    pub fn new(clock: Clock, entropy: Entropy, sealer: Sealer) -> Self {
-        Self { clock, entropy, sealer, keyring: Arc::default() }
+    pub fn new(clock: Clock, entropy: Entropy, sealer: Sealer, classify: Classify) -> Self {
+        Self { clock, entropy, sealer, keyring: Arc::default(), classify }
     }
 }
 

@@ -36,6 +36,7 @@ mod pskc;
 mod pushes;
 mod receivers;
 mod registration_details;
+mod registration_reports;
 mod relationships;
 mod requirements;
 mod reset;

@@ -184,7 +184,7 @@ impl TestApp {
         };
         let entropy = Entropy::System;
         let sealer = Sealer::generate(&entropy).unwrap();
-        let store = Store::open(&url, Context::new(clock, entropy, sealer)).unwrap();
+        let store = Store::open(&url, Context::new(clock, entropy, sealer, rekey::reports::classify)).unwrap();
         let acceptor = rekey::server::bind("127.0.0.1:0").await.unwrap();
         let address: SocketAddr = *acceptor.local_addr()[0].as_socket_addr().unwrap();
         let base = format!("http://{address}");

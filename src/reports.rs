@@ -76,5 +76,6 @@ fn name(method: &Method) -> Option<&'static str> {
         Method::WindowsHelloForBusiness(_) => "windowsHelloForBusiness",
         Method::PlatformCredential(_) => "platformCredential",
         Method::ExternalAuthenticationMethod(_) => "externalAuthMethod",
+        Method::QrCodePin(_) => "qrCodePin",
     })
 }

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    access::{self, Action, Actor, Caller, Powers},
+    access::{self, Action, Actor, Caller, Powers, Scope},
     clock::Timestamp,
     error::{Area, Error, Result},
     id::{ApplicationId, SessionId},
@@ -31,10 +31,11 @@ use crate::{
 mod begin;
 pub mod log;
 pub mod password_change;
+pub mod pin_change;
 mod proven;
 pub mod push;
 
-pub use begin::{FirstFactor, SignInRequest, before, begin};
+pub use begin::{FirstFactor, SignInRequest, before, before_pin, begin};
 pub use proven::{Factor, Proof, State};
 
 /// Who this server is: to applications by its tokens, to browsers by its relying party.
@@ -91,9 +92,10 @@ struct Facts {
     first_factor: bool,
     second_factor: bool,
     password_must_change: bool,
+    pin_must_change: bool,
 }
 
-/// **The state machine.** Nothing outranks a registration that is due; then come the factors, then the password.
+/// **The state machine.** Nothing outranks a registration that is due; then come the factors, then the password or PIN.
 fn next(facts: Facts) -> SessionStatus {
     let proven_anything = facts.first_factor || facts.second_factor;
     let registration_due = facts.registration_demanded || (facts.mfa_required && !facts.has_method);
@@ -103,8 +105,25 @@ fn next(facts: Facts) -> SessionStatus {
         SessionStatus::MfaRequired
     } else if facts.password_must_change {
         SessionStatus::PasswordChangeRequired
+    } else if facts.pin_must_change {
+        SessionStatus::PinChangeRequired
     } else {
         SessionStatus::Completed
+    }
+}
+
+/// The user of a session, who did what the application only carried here.
+fn himself(application: &Actor, user: &User, state: &State) -> Actor {
+    Actor {
+        tenant: application.tenant.clone(),
+        powers: Powers::User {
+            id: user.user_id.clone(),
+            roles: vec![],
+            scope: Scope::Own { mfa: state.has(&[Factor::Possession, Factor::Both]) },
+        },
+        display_name: user.display_name.clone(),
+        principal_name: Some(user.user_principal_name.clone()),
+        origin: application.origin.clone(),
     }
 }
 
@@ -269,6 +288,9 @@ fn check_waits(session: &SessionRow) -> Result<()> {
         SessionStatus::PasswordChangeRequired => {
             Err(Error::conflict("All is proven in this session; the user must change the password now."))
         }
+        SessionStatus::PinChangeRequired => {
+            Err(Error::conflict("All is proven in this session; the user must change the PIN now."))
+        }
         SessionStatus::Completed | SessionStatus::Refused => {
             let message = format!("The session is {}; open a new one.", session.status);
             Err(Error::conflict(message))
@@ -308,6 +330,7 @@ fn candidates(tx: &mut Tx<'_>, user: &User, session: &SessionRow, state: &State)
         SessionStatus::RegistrationRequired if !state.has(&[Factor::Both]) => usable.retain(proves_both),
         SessionStatus::RegistrationRequired
         | SessionStatus::PasswordChangeRequired
+        | SessionStatus::PinChangeRequired
         | SessionStatus::Completed
         | SessionStatus::Refused => usable.clear(),
     }
@@ -322,9 +345,10 @@ fn evaluate(tx: &mut Tx<'_>, user: &User, state: &State) -> Result<SessionStatus
         registration_demanded: standing.requirements.registration_required_at.is_some() && !standing.is_opted_out,
         mfa_required: standing.is_mfa_required,
         has_method: usable.iter().any(|method| method.kind() != MethodKind::TemporaryAccessPass),
-        first_factor: state.has(&[Factor::Password, Factor::Asserted, Factor::Both]),
+        first_factor: state.has(&[Factor::Password, Factor::QrCodePin, Factor::Asserted, Factor::Both]),
         second_factor: state.has(&[Factor::Possession, Factor::Both]),
         password_must_change: state.password_must_change,
+        pin_must_change: state.pin_must_change,
     }))
 }
 
@@ -343,7 +367,10 @@ fn settle(tx: &mut Tx<'_>, actor: &Actor, user: Option<&User>, session: &mut Ses
         SessionStatus::RegistrationRequired => {
             log::record(tx, actor, user, session, state, log::Result::REGISTRATION_REQUIRED)
         }
-        SessionStatus::MfaRequired | SessionStatus::PasswordChangeRequired | SessionStatus::Refused => Ok(()),
+        SessionStatus::MfaRequired
+        | SessionStatus::PasswordChangeRequired
+        | SessionStatus::PinChangeRequired
+        | SessionStatus::Refused => Ok(()),
     }
 }
 

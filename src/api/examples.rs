@@ -155,6 +155,16 @@ pub fn external_authentication_method() -> String {
     demo::id("externalAuthenticationMethod")
 }
 
+/// A user with a QR code and no temporary one.
+pub fn frontline() -> String {
+    demo::FRONTLINE.into()
+}
+
+/// A session of the example user's in which all is proven, and the PIN must be changed.
+pub fn pin_change_session() -> String {
+    demo::id("signInSession pinChange")
+}
+
 pub fn expand_device() -> Option<String> {
     Some("device".into())
 }

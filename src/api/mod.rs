@@ -33,6 +33,7 @@ mod phone;
 mod platform_credential;
 mod policies;
 mod preferences;
+mod qr_code_pin;
 mod relationship_requests;
 mod relationships;
 mod reports;
@@ -135,6 +136,7 @@ fn all(app: &App) -> impl OpenApi + use<> {
                 windows_hello::WindowsHelloApi(app()),
                 platform_credential::PlatformCredentialApi(app()),
                 external_authentication_method::ExternalAuthenticationMethodApi(app()),
+                qr_code_pin::QrCodePinApi(app()),
             ),
             temporary_access_pass::TemporaryAccessPassApi(app()),
             preferences::PreferencesApi(app()),

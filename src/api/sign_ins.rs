@@ -128,6 +128,7 @@ fn method_name(kind: Option<MethodKind>) -> &'static str {
         Some(MethodKind::WindowsHelloForBusiness) => "Windows Hello for Business",
         Some(MethodKind::PlatformCredential) => "Platform Credential",
         Some(MethodKind::ExternalAuthenticationMethod) => "External authentication method",
+        Some(MethodKind::QrCodePin) => "QR code",
     }
 }
 

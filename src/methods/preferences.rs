@@ -47,7 +47,8 @@ impl PreferredMethod {
                 | Method::TemporaryAccessPass(_)
                 | Method::WindowsHelloForBusiness(_)
                 | Method::PlatformCredential(_)
-                | Method::ExternalAuthenticationMethod(_) => false,
+                | Method::ExternalAuthenticationMethod(_)
+                | Method::QrCodePin(_) => false,
             }
     }
 

@@ -4,6 +4,7 @@ pub mod devices;
 mod mfa_resets;
 mod partners;
 mod passwords;
+mod pins;
 
 use std::sync::Arc;
 
@@ -129,6 +130,7 @@ impl App {
     pub async fn begin_sign_in(&self, caller: Caller, request: SignInRequest) -> Result<SessionView> {
         let check = match &request.first_factor {
             FirstFactor::Password(password) => self.compare_password(&caller, &request.user, password.clone()).await?,
+            FirstFactor::QrCodePin { pin, .. } => self.compare_pin(&caller, &request, pin.clone()).await?,
             FirstFactor::Asserted | FirstFactor::TemporaryAccessPass(_) | FirstFactor::Passkey => {
                 PasswordCheck::default()
             }

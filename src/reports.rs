@@ -81,7 +81,7 @@ fn details(
             is_admin: admins.contains(&user.user_id),
             is_mfa_registered: strong().next().is_some(),
             is_mfa_capable: capable().next().is_some(),
-            is_passwordless_capable: capable().any(|method| is_passwordless(method.kind())),
+            is_passwordless_capable: capable().any(|method| method.kind().is_passwordless()),
             methods_registered: names.into_iter().collect(),
             preferences: preferences::judge(policy, &user.user_id, all, &requirements, now),
             read_at: now,
@@ -96,7 +96,3 @@ pub fn counts(kind: MethodKind) -> bool {
     kind.counts_as_mfa() && kind != MethodKind::TemporaryAccessPass
 }
 
-/// Whether such a method signs in without a password.
-fn is_passwordless(kind: MethodKind) -> bool {
-    kind == MethodKind::Fido2
-}

@@ -318,6 +318,7 @@ async fn what_intruders_can(
     names.insert(demo::EXAMPLE_USER.into());
     // No list shows it.
     names.insert(demo::id("signInSession passwordChange"));
+    names.insert(demo::id("signInSession pinChange"));
     let shared: Vec<Operation> = document.operations().into_iter().filter(is_shared).collect();
     let public = names_in(&read_all(app, &shared, &foreigner).await);
     names.retain(|name| !public.contains(name));

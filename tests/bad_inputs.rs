@@ -196,6 +196,23 @@ fn cases() -> Vec<Case> {
         Case::new("unknown preference", patch.clone(), &preferences, &[400])
             .json(r#"{"userPreferredMethodForSecondaryAuthentication":"unknownFutureValue"}"#),
         // Lists.
+        // Keys of devices, providers, badges.
+        Case::new("key without a name", post.clone(), format!("{hire}/authentication/windowsHelloForBusinessMethods"), &[400])
+            .json(r#"{"publicKeyCredential":{"id":"AA","response":{"clientDataJSON":"AA","attestationObject":"AA"}}}"#),
+        Case::new("key of no challenge", post.clone(), format!("{hire}/authentication/platformCredentialMethods"), &[400])
+            .json(r#"{"displayName":"X","publicKeyCredential":{"id":"AA","authenticatorAttachment":"platform","response":{"clientDataJSON":"AA","attestationObject":"AA"}}}"#),
+        Case::new("unknown expansion", get.clone(), format!("{user}/authentication/platformCredentialMethods/{}?$expand=owner", demo::id("platformCredential")), &[400]),
+        Case::new("unknown provider", post.clone(), format!("{hire}/authentication/externalAuthenticationMethods"), &[400])
+            .json(r#"{"configurationId":"Adatum","displayName":"Adatum"}"#),
+        Case::new("provider without TLS", post.clone(), "/v1.0/policies/authenticationMethodsPolicy/authenticationMethodConfigurations", &[400])
+            .json(r#"{"displayName":"X","appId":"55a8a3f5-7f1c-4d2b-9d0e-4a1e0a1f1d7e","openIdConnectSetting":{"clientId":"x","discoveryUrl":"http://x.example"}}"#),
+        Case::new("second badge", Method::PUT, format!("{user}/authentication/qrCodePinMethod"), &[409]).json("{}"),
+        Case::new("PIN of letters", Method::PUT, format!("{hire}/authentication/qrCodePinMethod"), &[400]).json(r#"{"pin":{"code":"password"}}"#),
+        Case::new("PIN as a number", patch.clone(), format!("{user}/authentication/qrCodePinMethod/pin"), &[400]).json(r#"{"code":27182818}"#),
+        Case::new("code for 400 days", patch.clone(), format!("{user}/authentication/qrCodePinMethod/standardQRCode"), &[400])
+            .json(r#"{"expireDateTime":"2999-01-01T00:00:00Z"}"#),
+        Case::new("code for a day and a half", patch.clone(), format!("/v1.0/users/{}/authentication/qrCodePinMethod/temporaryQRCode", demo::FRONTLINE), &[400])
+            .json(r#"{"expireDateTime":"2999-01-01T00:00:00Z"}"#),
         Case::new("$top zero", get.clone(), "/v1.0/users?$top=0", &[400]),
         Case::new("$top too large", get.clone(), "/v1.0/users?$top=1000", &[400]),
         Case::new("$top negative", get.clone(), "/v1.0/users?$top=-1", &[400]),

@@ -167,7 +167,8 @@ async fn execute_as(app: &TestApp, operation: &Operation, token: &str) -> Answer
             }
             text = json.to_string();
         }
-        if operation.id.to_lowercase().ends_with("createfido2method") {
+        let is_key = body.example.as_ref().is_some_and(|json| json["publicKeyCredential"]["response"].is_object());
+        if is_key && operation.method == reqwest::Method::POST && operation.path.ends_with("Methods") {
             let mut json = body.example.clone().unwrap();
             json["publicKeyCredential"] = new_passkey(app, operation, token).await;
             text = json.to_string();

@@ -70,3 +70,7 @@ CREATE UNIQUE INDEX trusted_issuers_by_audience ON trusted_issuers (issuer, audi
 
 -- The sign-ins of users by their displayName, as the other columns of the log that can be filtered.
 CREATE INDEX sign_ins_by_display_name ON sign_ins (tenant_id, user_display_name, created_at, sign_in_id);
+-- A key of WebAuthn's is one user's, whatever kind of method it is.
+DROP INDEX methods_by_passkey;
+CREATE UNIQUE INDEX methods_by_passkey ON methods (tenant_id, method_id)
+    WHERE kind IN ('fido2', 'windowsHelloForBusiness', 'platformCredential');

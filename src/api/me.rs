@@ -46,6 +46,21 @@ const OWN: &[&str] = &[
     "createFido2Method",
     "getFido2Method",
     "deleteFido2Method",
+    "listWindowsHelloForBusinessMethods",
+    "getWindowsHelloForBusinessCreationOptions",
+    "createWindowsHelloForBusinessMethod",
+    "getWindowsHelloForBusinessMethod",
+    "deleteWindowsHelloForBusinessMethod",
+    "listPlatformCredentialMethods",
+    "getPlatformCredentialCreationOptions",
+    "createPlatformCredentialMethod",
+    "getPlatformCredentialMethod",
+    "deletePlatformCredentialMethod",
+    "listExternalAuthenticationMethods",
+    "getExternalAuthenticationMethod",
+    "getQrCodePinMethod",
+    "getStandardQrCode",
+    "getTemporaryQrCode",
     "listTemporaryAccessPassMethods",
     "getTemporaryAccessPassMethod",
     "getSignInPreferences",
@@ -53,7 +68,7 @@ const OWN: &[&str] = &[
 ];
 
 /// What only users themselves may ask for: in the document it stands below `/me` alone.
-const ONLY_OWN: &[&str] = &["changePassword"];
+const ONLY_OWN: &[&str] = &["changePassword", "updateQrPin"];
 
 const USER_PATH: &str = "/v1.0/users/{user}";
 const OWN_PATH: &str = "/v1.0/me";

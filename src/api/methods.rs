@@ -12,6 +12,7 @@ use super::{
     Tag,
     email::EmailView,
     examples,
+    external_authentication_method::ExternalMethodView,
     fido2::Fido2View,
     guard::Guard,
     hardware_oath::HardwareOathView,
@@ -20,9 +21,12 @@ use super::{
     odata::{Created, Entity, NoContent, Page, authentication_context, refuse_other_options},
     password::PasswordView,
     phone::PhoneView,
+    platform_credential::PlatformCredentialView,
     problem::Problem,
+    qr_code_pin::QrCodePinMethodView,
     software_oath::SoftwareOathView,
     temporary_access_pass::TemporaryAccessPassView,
+    windows_hello::WindowsHelloView,
 };
 use crate::{
     app::{App, Attempt},
@@ -34,7 +38,7 @@ use crate::{
         manage::{self, OfUser},
         phone::PhoneEntry,
         policy::MethodsPolicy,
-        temporary_access_pass,
+        qr_code_pin, temporary_access_pass,
     },
 };
 
@@ -59,6 +63,14 @@ enum MethodView {
     Fido2(Fido2View),
     #[oai(mapping = "#microsoft.graph.temporaryAccessPassAuthenticationMethod")]
     TemporaryAccessPass(TemporaryAccessPassView),
+    #[oai(mapping = "#microsoft.graph.windowsHelloForBusinessAuthenticationMethod")]
+    WindowsHelloForBusiness(WindowsHelloView),
+    #[oai(mapping = "#microsoft.graph.platformCredentialAuthenticationMethod")]
+    PlatformCredential(PlatformCredentialView),
+    #[oai(mapping = "#microsoft.graph.externalAuthenticationMethod")]
+    ExternalAuthenticationMethod(ExternalMethodView),
+    #[oai(mapping = "#microsoft.graph.qrCodePinAuthenticationMethod")]
+    QrCodePin(QrCodePinMethodView),
 }
 
 impl MethodView {
@@ -73,6 +85,12 @@ impl MethodView {
             Method::Fido2(passkey) => Self::Fido2(passkey.into()),
             Method::TemporaryAccessPass(pass) => {
                 Self::TemporaryAccessPass(temporary_access_pass::view(&pass, policy, now).into())
+            }
+            Method::WindowsHelloForBusiness(key) => Self::WindowsHelloForBusiness(key.into()),
+            Method::PlatformCredential(key) => Self::PlatformCredential(key.into()),
+            Method::ExternalAuthenticationMethod(method) => Self::ExternalAuthenticationMethod(method.into()),
+            Method::QrCodePin(method) => {
+                Self::QrCodePin(QrCodePinMethodView::listed(qr_code_pin::view(&method, policy, now)))
             }
         }
     }

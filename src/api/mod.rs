@@ -19,6 +19,7 @@ mod customers;
 mod deleted_items;
 mod directory_audits;
 mod email;
+mod external_authentication_method;
 mod fido2;
 mod hardware_oath;
 mod hardware_oath_devices;
@@ -31,8 +32,10 @@ mod operations;
 mod organization;
 mod password;
 mod phone;
+mod platform_credential;
 mod policies;
 mod preferences;
+mod qr_code_pin;
 mod relationship_requests;
 mod relationships;
 mod reports;
@@ -51,6 +54,7 @@ mod user_view;
 mod users;
 mod users_delta;
 mod verification;
+mod windows_hello;
 
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService, Tags};
 use serde_json::Value;
@@ -131,7 +135,13 @@ fn all(app: &App) -> impl OpenApi + use<> {
             verification::VerificationApi(app()),
             microsoft_authenticator::MicrosoftAuthenticatorApi(app()),
             software_oath::SoftwareOathApi(app()),
-            fido2::Fido2Api(app()),
+            (
+                fido2::Fido2Api(app()),
+                windows_hello::WindowsHelloApi(app()),
+                platform_credential::PlatformCredentialApi(app()),
+                external_authentication_method::ExternalAuthenticationMethodApi(app()),
+                qr_code_pin::QrCodePinApi(app()),
+            ),
             temporary_access_pass::TemporaryAccessPassApi(app()),
             preferences::PreferencesApi(app()),
             requirements::RequirementsApi(app()),

@@ -4,7 +4,9 @@
 //! examples in the API's document can name them. Tenants are marked as demo.
 
 pub mod authenticator;
+mod badge;
 pub mod mfa_resets;
+mod organizations;
 pub mod partner;
 pub mod passkey;
 mod passwords;
@@ -33,7 +35,7 @@ use crate::{
     tenants::{self, NewTenant},
     tokens,
 };
-use people::{Organization, Person};
+use organizations::{ORGANIZATIONS, Organization, Person};
 
 /// The user that examples and the printed curl line reset.
 pub const EXAMPLE_USER: &str = "adele.vance@contoso.example";
@@ -49,8 +51,15 @@ pub const AVAILABLE_SERIAL_NUMBER: &str = "DEMO-090-A";
 pub const ASSIGNED_SERIAL_NUMBER: &str = "DEMO-000-B";
 /// The password of every demo user.
 pub const PASSWORD: &str = "Correct-Horse-9-Battery";
+/// The PIN of every demo user who has a QR code.
+pub const PIN: &str = "27182845";
+/// A user of the example tenant who has a QR code, and no temporary one.
+pub const FRONTLINE: &str = "joni.sherman@contoso.example";
 /// The Base32 secret of the example user's software token.
 pub const TOTP_SECRET: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
+
+/// The provider outside that the example tenant trusts.
+const PROVIDER_NAME: &str = "Adatum";
 
 const APPLICATION_NAME: &str = "Contoso help desk (demo)";
 /// How long the demo application's secret lives, in days.
@@ -72,7 +81,7 @@ pub fn tenant_id_of(domain: &str) -> TenantId {
 
 /// The id of the tenant of the examples.
 pub fn example_tenant_id() -> TenantId {
-    tenant_id(&people::ORGANIZATIONS[0])
+    tenant_id(&ORGANIZATIONS[0])
 }
 
 /// What somebody who tries Rekey out needs to know.
@@ -97,7 +106,7 @@ pub async fn seed(app: &App) -> Result<Demo> {
     let context = app.store.context();
     // One for all, as all have the same password; made here because it is slow on purpose.
     let digest = PasswordDigest::new(&context.entropy, PASSWORD)?;
-    for organization in people::ORGANIZATIONS {
+    for organization in ORGANIZATIONS {
         let (digest, tenant) = (digest.clone(), tenant_id(organization));
         app.store.write(&tenant, move |tx| seed_organization(tx, organization, &digest)).await?;
     }
@@ -144,6 +153,7 @@ fn seed_organization(tx: &mut Tx<'_>, organization: &Organization, digest: &Pass
         entry.id = is_example(organization, person).then(|| AuditEventId::new(id("audit event")));
         audit::record(tx, &actor, entry)?;
     }
+    people::seed_provider(tx, &tenant, organization)?;
     people::seed_spare_devices(tx, &tenant, organization)
 }
 
@@ -195,7 +205,7 @@ fn waiting_session(
     session_id: SessionId,
     user_id: Option<UserId>,
 ) -> Result<SessionRow> {
-    let state = State { proofs: vec![Proof::by_password(tx.now())], password_must_change: false };
+    let state = State { proofs: vec![Proof::by_password(tx.now())], ..State::default() };
     Ok(SessionRow {
         tenant_id: tenant.clone(),
         session_id,

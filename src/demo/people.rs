@@ -1,8 +1,11 @@
-//! Who works where, and what they prove their identity with.
+//! The users of the demo, and what they prove their identity with.
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::{TOTP_SECRET, id};
+use super::{
+    TOTP_SECRET, badge, id,
+    organizations::{Has, Organization, Person},
+};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -10,17 +13,19 @@ use crate::{
     id::{DeviceId, MethodId, TenantId, UserId, stable_guid},
     methods::{
         MethodKind, email,
+        external_authentication_method::ExternalMethod,
         fido2::Fido2,
         microsoft_authenticator::MicrosoftAuthenticator,
         new_row,
         oath::HashFunction,
         password::{self, PasswordDigest},
         phone::{Phone, PhoneType},
+        platform_credential::{KeyDevice, KeyStrength, Platform, PlatformCredential, PlatformKey, WindowsHello},
+        policy::{Configuration, ExternalConfiguration, MethodsPolicy, OpenIdConnect},
         secret_place,
         software_oath::SoftwareOath,
         temporary_access_pass::TemporaryAccessPass,
     },
-    roles::Role,
     store::{
         Tx,
         devices::{self, Device, DeviceHash, DeviceStatus, OtpType},
@@ -30,129 +35,7 @@ use crate::{
     },
 };
 
-pub struct Organization {
-    pub domain: &'static str,
-    pub display_name: &'static str,
-    pub is_partner: bool,
-    pub people: &'static [Person],
-}
-
-pub struct Person {
-    /// The part of the userPrincipalName before the `@`.
-    pub alias: &'static str,
-    pub title: &'static str,
-    pub role: Option<Role>,
-    /// What the person has beside a password.
-    pub has: &'static [Has],
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Has {
-    Mobile,
-    Alternate,
-    Office,
-    Email,
-    App,
-    Totp,
-    /// A software token that waits for its first code, for longer than real ones do.
-    PendingTotp,
-    Token,
-    /// A hardware token that was never activated.
-    NewToken,
-    Passkey,
-    Pass,
-    /// Not a method: the account was deleted.
-    Left,
-    /// Not a method: a guest of another organization.
-    IsGuest,
-}
 use Has::*;
-
-const fn person(alias: &'static str, title: &'static str, has: &'static [Has]) -> Person {
-    Person { alias, title, role: None, has }
-}
-
-const fn admin(alias: &'static str, title: &'static str, role: Role, has: &'static [Has]) -> Person {
-    Person { alias, title, role: Some(role), has }
-}
-
-/// The first is the tenant of the examples.
-pub const ORGANIZATIONS: &[Organization] = &[
-    Organization {
-        domain: "contoso.example",
-        display_name: "Contoso",
-        is_partner: false,
-        people: &[
-            person(
-                "adele.vance",
-                "Retail Manager",
-                &[Mobile, Office, Email, App, Totp, Token, NewToken, Passkey, Pass],
-            ),
-            person("new.hire", "Trainee", &[PendingTotp]),
-            person("left.company", "Former employee", &[Left, Mobile]),
-            person("gone.forever", "Former employee", &[Left]),
-            admin("emily.braun", "Help desk lead", Role::AuthenticationAdministrator, &[App, Passkey]),
-            admin("nestor.wilke", "Security architect", Role::PrivilegedAuthenticationAdministrator, &[Passkey, Token]),
-            admin("isaiah.langer", "IT director", Role::GlobalAdministrator, &[Passkey, App]),
-            admin("patti.fernandez", "Help desk", Role::HelpdeskAdministrator, &[App, Mobile]),
-            admin("lynne.robbins", "Auditor", Role::GlobalReader, &[Totp]),
-            person("alex.wilber", "Marketing", &[Mobile, App]),
-            person("diego.siciliani", "HR", &[Mobile, Office]),
-            person("grady.archie", "Designer", &[Totp, Email]),
-            person("henrietta.mueller", "Developer", &[Passkey, Totp, Token]),
-            person("joni.sherman", "Paralegal", &[App]),
-            person("lee.gu", "Director", &[Mobile, Alternate, App]),
-            person("pradeep.gupta", "Accountant", &[Mobile, Email]),
-            person("guest.advisor", "Advisor", &[IsGuest, Mobile]),
-        ],
-    },
-    Organization {
-        domain: "northwind.example",
-        display_name: "Northwind Traders",
-        is_partner: false,
-        people: &[
-            admin("nancy.davolio", "Administrator", Role::GlobalAdministrator, &[Passkey, App]),
-            admin("andrew.fuller", "Help desk", Role::AuthenticationAdministrator, &[App]),
-            person("janet.leverling", "Sales", &[Mobile, App]),
-            person("margaret.peacock", "Sales", &[Mobile, Totp]),
-            person("steven.buchanan", "Sales manager", &[App, Email]),
-            person("michael.suyama", "Sales", &[Totp, Token]),
-            person("robert.king", "Sales", &[Mobile, Alternate]),
-            person("laura.callahan", "Coordinator", &[App, Passkey]),
-            person("anne.dodsworth", "Sales", &[Office]),
-            person("maria.anders", "Warehouse", &[Token]),
-            person("thomas.hardy", "Warehouse", &[NewToken]),
-            person("yang.wang", "Drivers", &[]),
-        ],
-    },
-    Organization {
-        domain: "tailspin.example",
-        display_name: "Tailspin Toys",
-        is_partner: false,
-        people: &[
-            admin("amy.alberts", "Administrator", Role::GlobalAdministrator, &[Passkey]),
-            admin("jeff.price", "Help desk", Role::AuthenticationAdministrator, &[App, Totp]),
-            person("molly.dempsey", "Toy designer", &[Mobile, App]),
-            person("sidney.higa", "Toy designer", &[Mobile]),
-            person("jamie.reding", "Production", &[Totp]),
-            person("alan.steiner", "Production", &[App, Email]),
-            person("eric.gruber", "Production", &[Token, Mobile]),
-            person("carlos.garcia", "Shipping", &[Office]),
-            person("spencer.low", "Shipping", &[]),
-        ],
-    },
-    Organization {
-        domain: "fabrikam.example",
-        display_name: "Fabrikam Managed Services",
-        is_partner: true,
-        people: &[
-            admin("dana.swope", "Service manager", Role::GlobalAdministrator, &[Passkey, App]),
-            person("kim.akers", "Engineer", &[App, Totp]),
-            person("ray.chow", "Engineer", &[App, Token]),
-            person("toby.nixon", "Engineer", &[Mobile, App]),
-        ],
-    },
-];
 
 /// How long the demo's unfinished registration lasts, in days; real ones last ten minutes.
 const PENDING_DAYS: i64 = 3650;
@@ -274,10 +157,25 @@ fn seed_method(tx: &mut Tx<'_>, user: &User, has: Has, number: usize) -> Result<
                 attestation_level: "attested".into(),
                 passkey_type: "deviceBound".into(),
             };
-            let id = method_id(user, "fido2");
-            let credential = super::passkey::credential(&id)?;
-            seed_row(tx, user, MethodKind::Fido2, id, &detail, Some(&credential))
+            seed_key(tx, user, MethodKind::Fido2, &detail)
         }
+        Hello => {
+            let detail = WindowsHello { key: platform_key(user, "laptop", "windowsHelloForBusiness") };
+            seed_key(tx, user, MethodKind::WindowsHelloForBusiness, &detail)
+        }
+        Mac => {
+            let key = platform_key(user, "MacBook", "platformCredential");
+            let detail = PlatformCredential { key, platform: Platform::MacOs };
+            seed_key(tx, user, MethodKind::PlatformCredential, &detail)
+        }
+        External => {
+            let detail =
+                ExternalMethod { configuration_id: id("external provider"), display_name: super::PROVIDER_NAME.into() };
+            let id = method_id(user, "externalAuthenticationMethod");
+            seed_row(tx, user, MethodKind::ExternalAuthenticationMethod, id, &detail, None)
+        }
+        Badge => badge::seed(tx, user),
+        DayBadge => badge::seed_temporary(tx, user),
         Pass => {
             let detail =
                 TemporaryAccessPass { start_date_time: tx.now(), lifetime_in_minutes: 480, is_usable_once: false };
@@ -293,8 +191,27 @@ fn seed_method(tx: &mut Tx<'_>, user: &User, has: Has, number: usize) -> Result<
     }
 }
 
+/// A key that a device of the user's keeps.
+fn platform_key(user: &User, device: &str, name: &str) -> PlatformKey {
+    let display_name = format!("{}'s {device}", user.given_name.as_deref().unwrap_or_default());
+    let id = stable_guid(&format!("demo/{}/device/{name}", user.user_principal_name));
+    PlatformKey {
+        device: Some(KeyDevice { id, display_name: Some(display_name.clone()) }),
+        display_name,
+        key_strength: KeyStrength::Normal,
+        is_synced: false,
+    }
+}
+
+/// A method whose secret is a key of WebAuthn's.
+fn seed_key(tx: &mut Tx<'_>, user: &User, kind: MethodKind, detail: &impl serde::Serialize) -> Result<()> {
+    let id = method_id(user, kind.as_str());
+    let credential = super::passkey::credential(&id)?;
+    seed_row(tx, user, kind, id, detail, Some(&credential))
+}
+
 /// The example user's ids are those of the examples.
-fn method_id(user: &User, name: &str) -> String {
+pub fn method_id(user: &User, name: &str) -> String {
     if user.user_principal_name == super::EXAMPLE_USER {
         return id(name);
     }
@@ -317,6 +234,25 @@ fn seed_row(
     let mut row = new_row(tx, &user.tenant_id, &user.user_id, kind, MethodId::new(id), detail)?;
     row.sealed_secret = secret.map(|secret| tx.seal(&secret_place(&row), secret)).transpose()?;
     methods::insert(tx, &row)
+}
+
+/// A provider outside that may prove the users of the example tenant.
+pub fn seed_provider(tx: &mut Tx<'_>, tenant: &TenantId, organization: &Organization) -> Result<()> {
+    if organization.domain != super::EXAMPLE_TENANT {
+        return Ok(());
+    }
+    let mut policy = MethodsPolicy::of(tx, tenant)?;
+    policy.external.push(ExternalConfiguration {
+        id: id("external provider"),
+        common: Configuration::default(),
+        display_name: super::PROVIDER_NAME.into(),
+        app_id: id("external provider application"),
+        open_id_connect_setting: OpenIdConnect {
+            client_id: "contoso".into(),
+            discovery_url: "https://login.adatum.example/.well-known/openid-configuration".into(),
+        },
+    });
+    policy.save(tx, tenant)
 }
 
 /// Tokens in the drawer that nobody has yet.

@@ -18,7 +18,7 @@ use crate::{
     words,
 };
 
-use super::{counts, is_passwordless};
+use super::counts;
 
 /// A method as the reports and the policy tell it from others.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,6 +91,10 @@ impl Registered {
             MethodKind::Fido2 if self.passkey.as_ref().is_some_and(|passkey| passkey.is_synced) => "passKeySynced",
             MethodKind::Fido2 => "passKeyDeviceBound",
             MethodKind::TemporaryAccessPass => "temporaryAccessPass",
+            MethodKind::WindowsHelloForBusiness => "windowsHelloForBusiness",
+            MethodKind::PlatformCredential => "platformCredential",
+            MethodKind::ExternalAuthenticationMethod => "externalAuthMethod",
+            MethodKind::QrCodePin => "qrCodePin",
         }
     }
 
@@ -257,7 +261,7 @@ impl Class {
         Standing {
             is_mfa_registered: self.is_mfa_registered(),
             is_mfa_capable: capable().next().is_some(),
-            is_passwordless_capable: capable().any(|method| is_passwordless(method.kind)),
+            is_passwordless_capable: capable().any(|method| method.kind.is_passwordless()),
             is_system_preferred_enabled: self.lets_system_choose
                 && policy.system_credential_preferences.applies_to(user),
         }

@@ -14,6 +14,7 @@ use crate::{
     sign_in::log,
     store::{
         Store, challenges, guesses, idempotency, messages, methods, operations, relationships::requests, sessions,
+        used_assertions,
     },
     throttle,
 };
@@ -40,6 +41,7 @@ pub struct Removed {
     pub send_counts: usize,
     pub mfa_resets: usize,
     pub relationship_operations: usize,
+    pub used_assertions: usize,
 }
 
 /// One round.
@@ -61,6 +63,7 @@ pub async fn run_once(store: &Store) -> Result<Removed> {
             send_counts: limits::purge(tx)?,
             mfa_resets: expired_resets,
             relationship_operations: requests::purge_operations(tx, tx.now().plus_minutes(-OPERATION_MINUTES))?,
+            used_assertions: used_assertions::purge_expired(tx)?,
         })
     };
     // Whatever keeps the end of relationships from being written down keeps nothing else.

@@ -1,3 +1,4 @@
+DROP TABLE used_assertions;
 DROP TABLE trusted_issuers;
 ALTER TABLE applications DROP COLUMN federated_credentials;
 ALTER TABLE applications DROP COLUMN key_credentials;

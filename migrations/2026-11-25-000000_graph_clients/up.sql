@@ -66,3 +66,13 @@ CREATE TABLE trusted_issuers (
     PRIMARY KEY (tenant_id, issuer_id)
 );
 CREATE UNIQUE INDEX trusted_issuers_by_audience ON trusted_issuers (issuer, audience);
+
+-- Client assertions (RFC 7523) that bought a token: each is good once, until it expires. The jti is kept as its digest.
+CREATE TABLE used_assertions (
+    tenant_id TEXT NOT NULL,
+    application_id TEXT NOT NULL,
+    jti_digest TEXT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, application_id, jti_digest)
+);
+CREATE INDEX used_assertions_by_expiry ON used_assertions (expires_at);

@@ -4,6 +4,7 @@
 //! examples in the API's document can name them. Tenants are marked as demo.
 
 pub mod authenticator;
+pub mod callers;
 pub mod mfa_resets;
 pub mod partner;
 pub mod passkey;
@@ -112,6 +113,7 @@ pub async fn seed(app: &App) -> Result<Demo> {
         authenticator::seed(tx, &tenant, &application)?;
         passwords::seed(tx, &tenant, &application)?;
         mfa_resets::seed(tx, &tenant, &application)?;
+        callers::seed(tx, &tenant)?;
         seed_sign_in(tx, &tenant, &application)
     };
     app.store.write(&example, write).await?;
@@ -167,12 +169,14 @@ fn seed_application(
                 application_id: id.clone(),
                 display_name: name.into(),
                 permissions: crate::access::known_permissions(),
-                secret: record,
+                is_enabled: true,
+                secret: Some(record),
+                keys: vec![],
             };
             applications::create(tx, &caller, &new).map(drop)
         }
         Some(found) if has_secret(&found, secret, tx) => Ok(()),
-        Some(_) => applications::add_secret(tx, &caller, id, &record),
+        Some(_) => applications::secrets::add(tx, &caller, id.as_str(), &record),
     }
 }
 

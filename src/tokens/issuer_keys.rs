@@ -3,12 +3,15 @@
 //!
 //! Only addresses that a tenant has written down are called, within a [`Reach`]; never inside a transaction.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use quick_cache::sync::Cache;
 use reqwest::{Client, Response, StatusCode, Url, header, redirect};
 use serde_json::Value;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::OnceCell;
 
 use super::jwt::{Jwt, PublicKey};
 use crate::{
@@ -87,10 +90,34 @@ impl Known {
         self.keys.as_ref().filter(|_| now < self.expires_at)
     }
 
-    /// Whether it is too early to ask again for a key that nobody knows.
+    /// What can be said without asking the issuer; none when it is to be asked.
+    fn answer(&self, kid: Option<&str>, now: Timestamp) -> Option<Result<Arc<KeySet>>> {
+        match self.keys(now) {
+            Some(keys) if kid.is_none_or(|kid| keys.holds(kid)) || self.rests(now) => Some(Ok(keys.clone())),
+            None if self.rests(now) => Some(Err(Error::IssuerAway)),
+            _ => None,
+        }
+    }
+
+    /// Whether it is too early to ask again.
     fn rests(&self, now: Timestamp) -> bool {
         let pause = if self.has_failed && self.keys(now).is_none() { PAUSE_SECONDS } else { REFRESH_SECONDS };
         self.asked_at.is_some_and(|at| now < at.plus_seconds(pause))
+    }
+}
+
+/// One issuer.
+#[derive(Default)]
+struct Entry {
+    known: Mutex<Known>,
+    /// One fetch at a time: whoever needs one meanwhile waits for it. Whoever needs none waits for nobody.
+    fetching: tokio::sync::Mutex<()>,
+}
+
+impl Entry {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Nothing panics while it is held; and half of it is no worse than none.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -98,8 +125,7 @@ impl Known {
 pub struct IssuerKeys {
     reach: Reach,
     client: OnceCell<Client>,
-    /// One fetch at a time for each issuer: whoever comes meanwhile waits for it.
-    known: Cache<Place, Arc<Mutex<Known>>>,
+    known: Cache<Place, Arc<Entry>>,
 }
 
 impl IssuerKeys {
@@ -122,24 +148,26 @@ impl IssuerKeys {
             Some(entry) => entry,
             None => self.known.get_or_insert_with(place, || Ok::<_, Error>(Arc::default()))?,
         };
-        let mut known = entry.lock().await;
-        let now = clock.now();
-        if let Some(keys) = known.keys(now)
-            && (kid.is_none_or(|kid| keys.holds(kid)) || known.rests(now))
-        {
-            return Ok(keys.clone());
+        let answer = |now| entry.known().answer(kid, now);
+        if let Some(answer) = answer(clock.now()) {
+            return answer;
         }
-        if !known.rests(now) {
-            let fetched = self.fetch(place).await;
-            known.asked_at = Some(now);
-            known.has_failed = fetched.is_err();
-            match fetched {
-                Ok((keys, seconds)) => {
-                    known.keys = Some(Arc::new(keys));
-                    known.expires_at = now.plus_seconds(seconds);
-                }
-                Err(why) => tracing::warn!(issuer = place.issuer, why, "the keys of an issuer cannot be read"),
+        let _turn = entry.fetching.lock().await;
+        // Somebody may have fetched them while this one waited.
+        let now = clock.now();
+        if let Some(answer) = answer(now) {
+            return answer;
+        }
+        let fetched = self.fetch(place).await;
+        let mut known = entry.known();
+        known.asked_at = Some(now);
+        known.has_failed = fetched.is_err();
+        match fetched {
+            Ok((keys, seconds)) => {
+                known.keys = Some(Arc::new(keys));
+                known.expires_at = now.plus_seconds(seconds);
             }
+            Err(why) => tracing::warn!(issuer = place.issuer, why, "the keys of an issuer cannot be read"),
         }
         known.keys(now).cloned().ok_or(Error::IssuerAway)
     }

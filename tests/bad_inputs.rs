@@ -246,6 +246,23 @@ fn cases() -> Vec<Case> {
             .json(json!({"tenantIds": [demo::tenant_id_of("northwind.example")]}).to_string()),
         Case::new("users of another customer", get.clone(), format!("{managed}/users?tenantIds={}", demo::tenant_id_of("northwind.example")), &[403]),
         Case::new("forged position", get.clone(), format!("{managed}/users?$skiptoken=eA"), &[400]),
+        // Who may call.
+        Case::new("application without a name", post.clone(), "/v1.0/applications", &[400]).json("{}"),
+        Case::new("unknown permission", post.clone(), "/v1.0/applications", &[400]).json(r#"{"displayName":"X","permissions":["All"]}"#),
+        Case::new("application by no id", get.clone(), "/v1.0/applications/x", &[404]),
+        Case::new("NUL for an application", get.clone(), "/v1.0/applications/%00", &[400, 404]),
+        Case::new("secret of a foreign application", post.clone(), format!("/v1.0/applications/{}/addPassword", demo::callers::application()), &[404])
+            .json("{}").token(Token::Foreign),
+        Case::new("secret without end", post.clone(), format!("/v1.0/applications/{}/addPassword", demo::callers::application()), &[400])
+            .json(r#"{"passwordCredential":{"endDateTime":"9999-12-31T00:00:00Z"}}"#),
+        Case::new("key without proof", post.clone(), format!("/v1.0/applications/{}/addKey", demo::callers::application()), &[400])
+            .json(r#"{"keyCredential":{"type":"JsonWebKey","jwk":{}},"proof":""}"#),
+        Case::new("key that is no key", Method::PATCH, format!("/v1.0/applications/{}", demo::callers::application()), &[400])
+            .json(r#"{"keyCredentials":[{"type":"JsonWebKey","jwk":"x"}]}"#),
+        Case::new("issuer in this network", post.clone(), "/v1.0/identity/trustedIssuers", &[400])
+            .json(r#"{"displayName":"X","issuer":"https://169.254.169.254/","audience":"a"}"#),
+        Case::new("issuer with NUL", post.clone(), "/v1.0/identity/trustedIssuers", &[400])
+            .json(r#"{"displayName":"X","issuer":"https://idp.example/\u0000","audience":"a\u0000"}"#),
         Case::new("unknown event", get.clone(), format!("{audits}/nothing"), &[404]),
     ]
 }

@@ -173,9 +173,20 @@ async fn execute_as(app: &TestApp, operation: &Operation, token: &str) -> Answer
             json["publicKeyCredential"] = new_passkey(app, operation, token).await;
             text = json.to_string();
         }
+        if let Some(mut json) = body.example.clone().filter(|json| json["proof"].is_string()) {
+            json["proof"] = proof_of_possession(app).into();
+            text = json.to_string();
+        }
         request = request.header("content-type", &body.media_type).body(text);
     }
     Answer::of(request).await
+}
+
+/// What the demo's application signs to show that it holds its key.
+fn proof_of_possession(app: &TestApp) -> String {
+    let now = support::authenticator::seconds(app);
+    let claims = json!({"iss": demo::callers::application(), "aud": app.base, "nbf": now, "exp": now + 600});
+    Key::ed25519_of(&demo::callers::private_key()).jws(&json!({"alg": "EdDSA", "typ": "JWT"}), &claims)
 }
 
 #[tokio::test]

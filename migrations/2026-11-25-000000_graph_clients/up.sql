@@ -74,3 +74,12 @@ CREATE INDEX sign_ins_by_display_name ON sign_ins (tenant_id, user_display_name,
 DROP INDEX methods_by_passkey;
 CREATE UNIQUE INDEX methods_by_passkey ON methods (tenant_id, method_id)
     WHERE kind IN ('fido2', 'windowsHelloForBusiness', 'platformCredential');
+-- Client assertions (RFC 7523) that bought a token: each is good once, until it expires. The jti is kept as its digest.
+CREATE TABLE used_assertions (
+    tenant_id TEXT NOT NULL,
+    application_id TEXT NOT NULL,
+    jti_digest TEXT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, application_id, jti_digest)
+);
+CREATE INDEX used_assertions_by_expiry ON used_assertions (expires_at);

@@ -318,6 +318,27 @@ pub fn application() -> String {
     demo::id("application")
 }
 
+/// Another one, which examples change.
+pub fn other_application() -> String {
+    demo::callers::application()
+}
+
+pub fn application_secret() -> String {
+    demo::callers::secret()
+}
+
+pub fn application_key() -> String {
+    demo::callers::key()
+}
+
+pub fn federated_credential() -> String {
+    demo::callers::federated_credential()
+}
+
+pub fn trusted_issuer() -> String {
+    demo::callers::trusted_issuer()
+}
+
 pub fn authorization_endpoint() -> String {
     format!("https://localhost:8443/{}/oauth2/v2.0/authorize", demo::EXAMPLE_TENANT)
 }

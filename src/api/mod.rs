@@ -12,6 +12,7 @@ pub mod problem;
 mod strict_json;
 
 mod access_assignments;
+mod applications;
 mod authentication_methods_policy;
 mod authenticator_devices;
 mod contracts;
@@ -20,6 +21,7 @@ mod deleted_items;
 mod directory_audits;
 mod email;
 mod external_authentication_method;
+mod federated_credentials;
 mod fido2;
 mod hardware_oath;
 mod hardware_oath_devices;
@@ -47,6 +49,7 @@ mod sign_ins;
 mod software_oath;
 mod temporary_access_pass;
 mod tokens;
+mod trusted_issuers;
 mod unlock;
 mod user_bodies;
 mod user_query;
@@ -102,6 +105,9 @@ enum Tag {
     Audit,
     /// Who has registered what.
     Reports,
+    /// Who calls without a person: applications, their secrets, keys and federated credentials; and whose tokens besides
+    /// our own are good here.
+    Applications,
     /// Access tokens and how to verify them.
     Tokens,
 }
@@ -120,6 +126,7 @@ const TAGS: &[&str] = &[
     "Policies",
     "Audit logs",
     "Reports",
+    "Applications",
     "Tokens",
 ];
 
@@ -167,7 +174,12 @@ fn all(app: &App) -> impl OpenApi + use<> {
         (policies::PoliciesApi(app()), authentication_methods_policy::AuthenticationMethodsPolicyApi(app())),
         reports::ReportsApi(app()),
         (directory_audits::DirectoryAuditsApi(app()), sign_ins::SignInsApi(app())),
-        tokens::TokensApi(app()),
+        (
+            applications::ApplicationsApi(app()),
+            federated_credentials::FederatedCredentialsApi(app()),
+            trusted_issuers::TrustedIssuersApi(app()),
+            tokens::TokensApi(app()),
+        ),
     )
 }
 

@@ -5,6 +5,7 @@
 
 pub mod authenticator;
 mod badge;
+pub mod callers;
 pub mod mfa_resets;
 mod organizations;
 pub mod partner;
@@ -121,6 +122,7 @@ pub async fn seed(app: &App) -> Result<Demo> {
         authenticator::seed(tx, &tenant, &application)?;
         passwords::seed(tx, &tenant, &application)?;
         mfa_resets::seed(tx, &tenant, &application)?;
+        callers::seed(tx, &tenant)?;
         seed_sign_in(tx, &tenant, &application)
     };
     app.store.write(&example, write).await?;
@@ -177,12 +179,14 @@ fn seed_application(
                 application_id: id.clone(),
                 display_name: name.into(),
                 permissions: crate::access::known_permissions(),
-                secret: record,
+                is_enabled: true,
+                secret: Some(record),
+                keys: vec![],
             };
             applications::create(tx, &caller, &new).map(drop)
         }
         Some(found) if has_secret(&found, secret, tx) => Ok(()),
-        Some(_) => applications::add_secret(tx, &caller, id, &record),
+        Some(_) => applications::secrets::add(tx, &caller, id.as_str(), &record),
     }
 }
 

@@ -29,6 +29,8 @@ pub mod send_counts;
 pub mod sessions;
 pub mod sign_ins;
 pub mod tenants;
+pub mod trusted_issuers;
+pub mod used_assertions;
 pub mod users;
 
 use std::{collections::BTreeSet, sync::Arc};

@@ -89,7 +89,8 @@ impl Row {
             is_enabled: application.is_enabled,
             created_at: application.created_at,
             key_credentials: serde_json::to_string(&application.key_credentials).map_err(Error::internal)?,
-            federated_credentials: serde_json::to_string(&application.federated_credentials).map_err(Error::internal)?,
+            federated_credentials: serde_json::to_string(&application.federated_credentials)
+                .map_err(Error::internal)?,
         })
     }
 

@@ -15,13 +15,18 @@ const NAMESPACE: &str = "microsoft.graph.";
 const CAST: &str = "microsoft.graph.user";
 /// The same with the alias that Graph's metadata gives its namespace; typed clients write it so.
 const SHORT_CAST: &str = "graph.user";
+/// Graph's documentation spells it both ways; the plain form is the one of its links.
+const DELTA_TOKENS: [&str; 2] = ["$deltaToken=", "$deltatoken="];
 /// The other key of applications; the plain form has it in place of the id, which is the same.
 const ALTERNATE_KEYS: [&str; 1] = ["appId"];
 
 /// The plain form; `None` when the address has it already.
 pub fn plain(path_and_query: &str) -> Option<String> {
     let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
-    let is_odd = path.contains(['(', ')', '\'', '%']) || path.contains(NAMESPACE) || path.contains(SHORT_CAST);
+    let is_odd = path.contains(['(', ')', '\'', '%'])
+        || path.contains(NAMESPACE)
+        || path.contains(SHORT_CAST)
+        || query.contains(DELTA_TOKENS[0]);
     if !is_odd {
         return None;
     }
@@ -94,7 +99,11 @@ impl Call<'_> {
         };
         let rest = self.query.split('&').filter(|option| !option.is_empty() && !is_taken(option));
         let own = self.arguments.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
-        own.chain(rest.map(str::to_owned)).collect::<Vec<_>>().join("&")
+        let rest = rest.map(|option| match option.strip_prefix(DELTA_TOKENS[0]) {
+            Some(token) => format!("{}{token}", DELTA_TOKENS[1]),
+            None => option.to_owned(),
+        });
+        own.chain(rest).collect::<Vec<_>>().join("&")
     }
 }
 
@@ -159,12 +168,16 @@ mod tests {
             ("/v1.0/users('$x@y')", "/v1.0/users/$x@y"),
             ("/v1.0/users/%24count?$filter=a", "/v1.0/users/$count?$filter=a"),
             ("/v1.0/users/delta()?$select=id", "/v1.0/users/delta?$select=id"),
+            ("/v1.0/users/delta?$deltaToken=latest", "/v1.0/users/delta?$deltatoken=latest"),
             ("/v1.0/users/microsoft.graph.delta()", "/v1.0/users/delta"),
             ("/v1.0/users/1/microsoft.graph.revokeSignInSessions", "/v1.0/users/1/revokeSignInSessions"),
             ("/v1.0/applications(appId='1-2')/addPassword", "/v1.0/applications/1-2/addPassword"),
             ("/v1.0/r/byMethod(types='all',roles='a,b')", "/v1.0/r/byMethod?types=all&roles=a%2Cb"),
             ("/v1.0/r/byMethod(types='all'roles='o''a')", "/v1.0/r/byMethod?types=all&roles=o%27a"),
-            ("/v1.0/directory/deletedItems/graph.user?$top=1", "/v1.0/directory/deletedItems/microsoft.graph.user?$top=1"),
+            (
+                "/v1.0/directory/deletedItems/graph.user?$top=1",
+                "/v1.0/directory/deletedItems/microsoft.graph.user?$top=1",
+            ),
             ("/v1.0/r/byMethod(types=@t)?@t='x'&$top=1", "/v1.0/r/byMethod?types=x&$top=1"),
             ("/v1.0/f/creationOptions(minutes=10)", "/v1.0/f/creationOptions?minutes=10"),
             ("/v1.0/f/creationOptions(minutes=@minutes)?minutes=5", "/v1.0/f/creationOptions?minutes=5"),

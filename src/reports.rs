@@ -44,7 +44,7 @@ pub fn registration_details(tx: &mut Tx<'_>, caller: &Caller, user: &str) -> Res
         is_admin: !roles::of_user(tx, &user.tenant_id, &user.user_id)?.is_empty(),
         is_mfa_registered: complete.iter().any(|method| strong(&method)),
         is_mfa_capable: capable().next().is_some(),
-        is_passwordless_capable: capable().any(|method| method.kind() == MethodKind::Fido2),
+        is_passwordless_capable: capable().any(|method| method.kind().is_passwordless()),
         methods_registered,
         preferences: preferences::of(tx, &user)?,
         read_at: tx.now(),
@@ -73,5 +73,8 @@ fn name(method: &Method) -> Option<&'static str> {
         Method::Fido2(passkey) if passkey.detail.passkey_type == "synced" => "passKeySynced",
         Method::Fido2(_) => "passKeyDeviceBound",
         Method::TemporaryAccessPass(_) => "temporaryAccessPass",
+        Method::WindowsHelloForBusiness(_) => "windowsHelloForBusiness",
+        Method::PlatformCredential(_) => "platformCredential",
+        Method::ExternalAuthenticationMethod(_) => "externalAuthMethod",
     })
 }

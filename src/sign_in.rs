@@ -257,15 +257,7 @@ fn prove_with(
     method: &Method,
     amr: &[&str],
 ) -> Result<()> {
-    let factor = match method.kind() {
-        MethodKind::Fido2 | MethodKind::TemporaryAccessPass => Factor::Both,
-        MethodKind::Password
-        | MethodKind::Phone
-        | MethodKind::Email
-        | MethodKind::MicrosoftAuthenticator
-        | MethodKind::SoftwareOath
-        | MethodKind::HardwareOath => Factor::Possession,
-    };
+    let factor = if method.kind().proves_both() { Factor::Both } else { Factor::Possession };
     state.proofs.push(Proof::by(tx.now(), factor, method, amr));
     settle(tx, actor, Some(user), session, state)
 }
@@ -288,15 +280,28 @@ fn check_waits(session: &SessionRow) -> Result<()> {
 fn choose(tx: &mut Tx<'_>, user: &User, session: &SessionRow, state: &State, id: &str) -> Result<Method> {
     let mut candidates = candidates(tx, user, session, state)?;
     let at = candidates.iter().position(|method| method.id().as_str() == id);
-    let at = at.ok_or_else(|| Error::method_not_found(id.chars().take(256).collect::<String>()))?;
-    Ok(candidates.swap_remove(at))
+    match at {
+        Some(at) => Ok(candidates.swap_remove(at)),
+        None => Err(why_not(tx, user, state, id)?),
+    }
+}
+
+/// Whoever has proven something is told that a method of his cannot be asked for at all. Nobody else learns what there is.
+fn why_not(tx: &mut Tx<'_>, user: &User, state: &State, id: &str) -> Result<Error> {
+    let not_found = Error::method_not_found(id.chars().take(256).collect::<String>());
+    if state.proofs.is_empty() {
+        return Ok(not_found);
+    }
+    let named =
+        |method: &Method| method.kind() == MethodKind::ExternalAuthenticationMethod && method.id().as_str() == id;
+    Ok(methods::of_user(tx, user)?.iter().find(|method| named(method)).map_or(not_found, proof::unfit))
 }
 
 /// What may be proven next. Before a registration: what opens it. After the password: every second factor. A session
 /// that waits for a passkey as both factors takes nothing else.
 fn candidates(tx: &mut Tx<'_>, user: &User, session: &SessionRow, state: &State) -> Result<Vec<Method>> {
     let mut usable = proof::usable(tx, user)?;
-    let proves_both = |method: &Method| matches!(method.kind(), MethodKind::Fido2 | MethodKind::TemporaryAccessPass);
+    let proves_both = |method: &Method| method.kind().proves_both();
     match session.status {
         SessionStatus::MfaRequired if state.proofs.is_empty() => usable.retain(proves_both),
         SessionStatus::MfaRequired => {}

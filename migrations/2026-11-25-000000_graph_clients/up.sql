@@ -67,3 +67,8 @@ CREATE TABLE trusted_issuers (
     PRIMARY KEY (tenant_id, issuer_id)
 );
 CREATE UNIQUE INDEX trusted_issuers_by_audience ON trusted_issuers (issuer, audience);
+
+-- A key of WebAuthn's is one user's, whatever kind of method it is.
+DROP INDEX methods_by_passkey;
+CREATE UNIQUE INDEX methods_by_passkey ON methods (tenant_id, method_id)
+    WHERE kind IN ('fido2', 'windowsHelloForBusiness', 'platformCredential');

@@ -1,25 +1,34 @@
 //! `/policies/authenticationMethodsPolicy`: which methods the tenant's users may register and use.
 
-use poem_openapi::{OpenApi, param::Path, payload::Json};
+use poem_openapi::{
+    OpenApi,
+    param::{Header, Path},
+    payload::Json,
+};
 
 use super::{
     Tag, examples,
     guard::Guard,
     intake::RequestInfo,
-    odata::{Entity, NoContent, Page, refuse_other_options},
+    odata::{Created, Entity, NoContent, Page, refuse_other_options},
     problem::Problem,
 };
 use crate::{
+    access::Caller,
     app::{App, Attempt},
     audit::Activity,
-    methods::policy::ConfigurationId,
-    policy::authentication_methods::{self, PolicyChange},
+    policy::authentication_methods::{self, ConfigurationChange, Named, NewExternal, PolicyChange},
+    store::Tx,
 };
 
 mod bodies;
+mod features;
+mod provider;
+mod targets;
 mod whole;
 
 use bodies::{ConfigurationBody, ConfigurationView};
+use provider::ExternalBody;
 use whole::{PolicyBody, PolicyView};
 
 const CONTEXT: &str = "policies/authenticationMethodsPolicy";
@@ -61,18 +70,16 @@ impl AuthenticationMethodsPolicyApi {
         info: RequestInfo,
         body: Json<PolicyBody>,
     ) -> Result<Json<Entity<PolicyView>>, Problem> {
-        let change = PolicyChange::from(body.0);
+        let change = PolicyChange::try_from(body.0)?;
         let attempt = Attempt::new(Activity::UPDATE_METHODS_POLICY);
-        let write = move |tx: &mut crate::store::Tx<'_>, caller: &crate::access::Caller| {
-            authentication_methods::update(tx, caller, &change)
-        };
+        let write = move |tx: &mut Tx<'_>, caller: &Caller| authentication_methods::update(tx, caller, &change);
         let policy = self.0.write(guard.0, attempt, write).await?;
         Ok(Json(Entity::new(self.0.context(&info, &format!("{CONTEXT}/$entity")), policy.into())))
     }
 
     /// List the configurations of the authentication methods policy
     ///
-    /// One for each kind of method. Needs the same permission or role as the policy.
+    /// One for each kind of method, then one for each provider outside. Needs the same permission or role as the policy.
     #[oai(
         path = "/v1.0/policies/authenticationMethodsPolicy/authenticationMethodConfigurations",
         method = "get",
@@ -86,8 +93,37 @@ impl AuthenticationMethodsPolicyApi {
         refuse_other_options(&info, &[])?;
         let policy = self.0.read(guard.0, authentication_methods::get).await?.policy;
         let context = self.0.context(&info, &format!("{CONTEXT}/authenticationMethodConfigurations"));
-        let views = ConfigurationId::ALL.iter().map(|id| ConfigurationView::new(&policy, *id)).collect();
-        Ok(Json(Page::whole(context, views)))
+        Ok(Json(Page::whole(context, ConfigurationView::all(&policy))))
+    }
+
+    /// Add an external configuration to the authentication methods policy
+    ///
+    /// A provider outside whose methods users may have (`externalAuthenticationMethods`), at most 20 of them:
+    /// `#microsoft.graph.externalAuthenticationMethodConfiguration`, the only sort of configuration that is added. Its
+    /// `id` is a GUID. Needs the same permission or role as changing a configuration.
+    #[oai(
+        path = "/v1.0/policies/authenticationMethodsPolicy/authenticationMethodConfigurations",
+        method = "post",
+        operation_id = "createAuthenticationMethodConfiguration"
+    )]
+    async fn create_configuration(
+        &self,
+        guard: Guard,
+        info: RequestInfo,
+        /// Any text of your choice; the same request with the same key is carried out once.
+        #[oai(name = "Idempotency-Key")]
+        _idempotency_key: Header<Option<String>>,
+        body: Json<ExternalBody>,
+    ) -> Result<Created<ConfigurationView>, Problem> {
+        refuse_other_options(&info, &[])?;
+        let new = NewExternal::from(body.0);
+        let attempt = Attempt::new(Activity::UPDATE_METHODS_POLICY);
+        let write = move |tx: &mut Tx<'_>, caller: &Caller| authentication_methods::create_external(tx, caller, &new);
+        let (id, policy) = self.0.write(guard.0, attempt, write).await?;
+        let location = self.0.url(&info, &format!("/{CONTEXT}/authenticationMethodConfigurations/{id}"));
+        let context = self.0.context(&info, &format!("{CONTEXT}/authenticationMethodConfigurations/$entity"));
+        let view = ConfigurationView::new(&policy, &Named::External(id))?;
+        Ok(Created::Created(Json(Entity::new(context, view)), location))
     }
 
     /// Get a configuration of the authentication methods policy
@@ -102,24 +138,23 @@ impl AuthenticationMethodsPolicyApi {
         &self,
         guard: Guard,
         info: RequestInfo,
-        /// The configuration, in any case.
+        /// The configuration's id, in any case.
         #[oai(example = "examples::configuration")]
         id: Path<String>,
     ) -> Result<Json<Entity<ConfigurationView>>, Problem> {
         refuse_other_options(&info, &[])?;
-        let read = move |tx: &mut crate::store::Tx<'_>, caller: &crate::access::Caller| {
-            authentication_methods::configuration(tx, caller, &id)
-        };
-        let (id, policy) = self.0.read(guard.0, read).await?;
+        let read = move |tx: &mut Tx<'_>, caller: &Caller| authentication_methods::configuration(tx, caller, &id);
+        let (named, policy) = self.0.read(guard.0, read).await?;
         let context = self.0.context(&info, &format!("{CONTEXT}/authenticationMethodConfigurations/$entity"));
-        Ok(Json(Entity::new(context, ConfigurationView::new(&policy, id))))
+        Ok(Json(Entity::new(context, ConfigurationView::new(&policy, &named)?)))
     }
 
     /// Change a configuration of the authentication methods policy
     ///
     /// `state` `disabled` takes a kind of method out of use at once: it can neither be registered nor used at a
     /// sign-in. Methods that are registered stay, and work again when the kind is enabled. `includeTargets` and
-    /// `excludeTargets` say for whom the configuration is. Needs the permission
+    /// `excludeTargets` say for whom the configuration is. Graph's clients send its `@odata.type`; it may be left out, but
+    /// must not be another's. Needs the permission
     /// `Policy.ReadWrite.AuthenticationMethod`, or the role Authentication Policy Administrator.
     #[oai(
         path = "/v1.0/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/:id",
@@ -130,15 +165,15 @@ impl AuthenticationMethodsPolicyApi {
         &self,
         guard: Guard,
         info: RequestInfo,
-        /// The configuration, in any case.
+        /// The configuration's id, in any case.
         #[oai(example = "examples::configuration")]
         id: Path<String>,
         body: Json<ConfigurationBody>,
     ) -> Result<NoContent, Problem> {
-        let change = body.0.into_change(&id, info.odata_type.as_deref())?;
+        let (change, odata_type) = (ConfigurationChange::try_from(body.0)?, info.odata_type);
         let attempt = Attempt::new(Activity::UPDATE_METHODS_POLICY);
-        let write = move |tx: &mut crate::store::Tx<'_>, caller: &crate::access::Caller| {
-            authentication_methods::update_configuration(tx, caller, &id, &change)
+        let write = move |tx: &mut Tx<'_>, caller: &Caller| {
+            authentication_methods::update_configuration(tx, caller, &id, odata_type.as_deref(), &change)
         };
         self.0.write(guard.0, attempt, write).await?;
         Ok(NoContent::Done)
@@ -146,7 +181,8 @@ impl AuthenticationMethodsPolicyApi {
 
     /// Restore a configuration of the authentication methods policy
     ///
-    /// The configuration is as it was in the beginning. Needs the same permission or role as changing it.
+    /// The configuration is as it was in the beginning. A provider's goes: the methods that users have of it stay, and are
+    /// not allowed any more. Needs the same permission or role as changing it.
     #[oai(
         path = "/v1.0/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/:id",
         method = "delete",
@@ -155,14 +191,13 @@ impl AuthenticationMethodsPolicyApi {
     async fn reset_configuration(
         &self,
         guard: Guard,
-        /// The configuration, in any case.
+        /// The configuration's id, in any case.
         #[oai(example = "examples::configuration")]
         id: Path<String>,
     ) -> Result<NoContent, Problem> {
         let attempt = Attempt::new(Activity::RESET_METHODS_POLICY);
-        let write = move |tx: &mut crate::store::Tx<'_>, caller: &crate::access::Caller| {
-            authentication_methods::reset_configuration(tx, caller, &id)
-        };
+        let write =
+            move |tx: &mut Tx<'_>, caller: &Caller| authentication_methods::reset_configuration(tx, caller, &id);
         self.0.write(guard.0, attempt, write).await?;
         Ok(NoContent::Done)
     }

@@ -138,6 +138,27 @@ pub fn fido2() -> String {
     demo::id("fido2")
 }
 
+pub fn windows_hello() -> String {
+    demo::id("windowsHelloForBusiness")
+}
+
+pub fn platform_credential() -> String {
+    demo::id("platformCredential")
+}
+
+/// A provider outside that the demo's tenant lets prove users.
+pub fn provider() -> String {
+    demo::id("external provider")
+}
+
+pub fn external_authentication_method() -> String {
+    demo::id("externalAuthenticationMethod")
+}
+
+pub fn expand_device() -> Option<String> {
+    Some("device".into())
+}
+
 pub fn temporary_access_pass() -> String {
     demo::id("temporaryAccessPass")
 }

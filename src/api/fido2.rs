@@ -22,7 +22,7 @@ use crate::{
     audit::Activity,
     methods::{
         MethodKind, Stored,
-        fido2::{self, CreationOptions, Fido2, Fido2Entry, NewPasskey},
+        fido2::{self, CreationOptions, Fido2, Fido2Entry, NewCredential, NewPasskey},
         manage,
     },
 };
@@ -74,7 +74,7 @@ impl From<Fido2Entry> for Fido2View {
 /// What a browser needs to make a passkey.
 #[derive(Object)]
 #[oai(rename = "WebauthnCredentialCreationOptions", rename_all = "camelCase")]
-struct CreationOptionsView {
+pub struct CreationOptionsView {
     /// Until when the passkey may be registered.
     challenge_timeout_date_time: String,
     /// WebAuthn's `PublicKeyCredentialCreationOptionsJSON`: give it to
@@ -92,7 +92,7 @@ impl From<CreationOptions> for CreationOptionsView {
 #[derive(Object)]
 #[oai(rename = "WebauthnAuthenticatorAttestationResponse", rename_all = "camelCase", deny_unknown_fields)]
 #[allow(dead_code, reason = "browsers send more than is read")]
-struct AttestationResponseBody {
+pub struct AttestationResponseBody {
     #[oai(rename = "clientDataJSON", validator(max_length = 8192), deserialize_with = "text")]
     client_data_json: String,
     #[oai(validator(max_length = 32768), deserialize_with = "text")]
@@ -112,7 +112,7 @@ struct AttestationResponseBody {
 #[derive(Object)]
 #[oai(rename = "WebauthnPublicKeyCredential", rename_all = "camelCase", deny_unknown_fields)]
 #[allow(dead_code, reason = "browsers send more than is read")]
-struct CredentialBody {
+pub struct CredentialBody {
     /// The credential's id, base64url without padding.
     #[oai(validator(max_length = 1368), deserialize_with = "text")]
     id: String,
@@ -124,7 +124,7 @@ struct CredentialBody {
     /// Browsers send it; not read.
     #[oai(rename = "type")]
     credential_type: Option<Any<Value>>,
-    /// Browsers send it; not read.
+    /// `platform` or `cross-platform`; of what a device registers for itself it must be `platform`.
     authenticator_attachment: Option<Any<Value>>,
 }
 
@@ -138,8 +138,9 @@ struct Fido2Body {
     public_key_credential: CredentialBody,
 }
 
-impl Example for Fido2Body {
-    fn example() -> Self {
+impl CredentialBody {
+    /// A credential that shows the form.
+    fn shown() -> Self {
         let response = AttestationResponseBody {
             client_data_json: examples::CLIENT_DATA.into(),
             attestation_object: examples::ATTESTATION_OBJECT.into(),
@@ -148,23 +149,39 @@ impl Example for Fido2Body {
             public_key: None,
             public_key_algorithm: None,
         };
-        let public_key_credential = CredentialBody {
+        Self {
             id: examples::CREDENTIAL_ID.into(),
             response,
             client_extension_results: None,
             raw_id: None,
             credential_type: None,
             authenticator_attachment: None,
-        };
-        Self { display_name: Some("Blue security key".into()), public_key_credential }
+        }
+    }
+
+    /// The same of a device's own authenticator.
+    pub fn of_platform() -> Self {
+        Self { authenticator_attachment: Some(Any("platform".into())), ..Self::shown() }
+    }
+}
+
+impl From<CredentialBody> for NewCredential {
+    fn from(CredentialBody { id, response, authenticator_attachment, .. }: CredentialBody) -> Self {
+        let AttestationResponseBody { client_data_json, attestation_object, .. } = response;
+        let attachment = authenticator_attachment.and_then(|Any(said)| said.as_str().map(str::to_owned));
+        Self { id, client_data_json, attestation_object, attachment }
+    }
+}
+
+impl Example for Fido2Body {
+    fn example() -> Self {
+        Self { display_name: Some("Blue security key".into()), public_key_credential: CredentialBody::shown() }
     }
 }
 
 impl From<Fido2Body> for NewPasskey {
     fn from(body: Fido2Body) -> Self {
-        let CredentialBody { id, response, .. } = body.public_key_credential;
-        let AttestationResponseBody { client_data_json, attestation_object, .. } = response;
-        Self { display_name: body.display_name, id, client_data_json, attestation_object }
+        Self { display_name: body.display_name, credential: body.public_key_credential.into() }
     }
 }
 

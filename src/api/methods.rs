@@ -12,6 +12,7 @@ use super::{
     Tag,
     email::EmailView,
     examples,
+    external_authentication_method::ExternalMethodView,
     fido2::Fido2View,
     guard::Guard,
     hardware_oath::HardwareOathView,
@@ -20,9 +21,11 @@ use super::{
     odata::{Created, Entity, NoContent, Page, authentication_context, refuse_other_options},
     password::PasswordView,
     phone::PhoneView,
+    platform_credential::PlatformCredentialView,
     problem::Problem,
     software_oath::SoftwareOathView,
     temporary_access_pass::TemporaryAccessPassView,
+    windows_hello::WindowsHelloView,
 };
 use crate::{
     app::{App, Attempt},
@@ -59,6 +62,12 @@ enum MethodView {
     Fido2(Fido2View),
     #[oai(mapping = "#microsoft.graph.temporaryAccessPassAuthenticationMethod")]
     TemporaryAccessPass(TemporaryAccessPassView),
+    #[oai(mapping = "#microsoft.graph.windowsHelloForBusinessAuthenticationMethod")]
+    WindowsHelloForBusiness(WindowsHelloView),
+    #[oai(mapping = "#microsoft.graph.platformCredentialAuthenticationMethod")]
+    PlatformCredential(PlatformCredentialView),
+    #[oai(mapping = "#microsoft.graph.externalAuthenticationMethod")]
+    ExternalAuthenticationMethod(ExternalMethodView),
 }
 
 impl MethodView {
@@ -74,6 +83,9 @@ impl MethodView {
             Method::TemporaryAccessPass(pass) => {
                 Self::TemporaryAccessPass(temporary_access_pass::view(&pass, policy, now).into())
             }
+            Method::WindowsHelloForBusiness(key) => Self::WindowsHelloForBusiness(key.into()),
+            Method::PlatformCredential(key) => Self::PlatformCredential(key.into()),
+            Method::ExternalAuthenticationMethod(method) => Self::ExternalAuthenticationMethod(method.into()),
         }
     }
 }

@@ -18,6 +18,7 @@ mod customers;
 mod deleted_items;
 mod directory_audits;
 mod email;
+mod external_authentication_method;
 mod fido2;
 mod hardware_oath;
 mod hardware_oath_devices;
@@ -30,6 +31,7 @@ mod operations;
 mod organization;
 mod password;
 mod phone;
+mod platform_credential;
 mod policies;
 mod preferences;
 mod relationship_requests;
@@ -50,6 +52,7 @@ mod user_view;
 mod users;
 mod users_delta;
 mod verification;
+mod windows_hello;
 
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService, Tags};
 use serde_json::Value;
@@ -130,7 +133,12 @@ fn all(app: &App) -> impl OpenApi + use<> {
             verification::VerificationApi(app()),
             microsoft_authenticator::MicrosoftAuthenticatorApi(app()),
             software_oath::SoftwareOathApi(app()),
-            fido2::Fido2Api(app()),
+            (
+                fido2::Fido2Api(app()),
+                windows_hello::WindowsHelloApi(app()),
+                platform_credential::PlatformCredentialApi(app()),
+                external_authentication_method::ExternalAuthenticationMethodApi(app()),
+            ),
             temporary_access_pass::TemporaryAccessPassApi(app()),
             preferences::PreferencesApi(app()),
             requirements::RequirementsApi(app()),

@@ -33,6 +33,9 @@ pub enum AlsoDelete {
     Email,
     Fido2,
     TemporaryAccessPass,
+    WindowsHelloForBusiness,
+    PlatformCredential,
+    ExternalAuthenticationMethod,
     Phone,
     MicrosoftAuthenticator,
     SoftwareOath,
@@ -44,6 +47,9 @@ impl From<AlsoDelete> for MethodKind {
             AlsoDelete::Email => Self::Email,
             AlsoDelete::Fido2 => Self::Fido2,
             AlsoDelete::TemporaryAccessPass => Self::TemporaryAccessPass,
+            AlsoDelete::WindowsHelloForBusiness => Self::WindowsHelloForBusiness,
+            AlsoDelete::PlatformCredential => Self::PlatformCredential,
+            AlsoDelete::ExternalAuthenticationMethod => Self::ExternalAuthenticationMethod,
             AlsoDelete::Phone => Self::Phone,
             AlsoDelete::MicrosoftAuthenticator => Self::MicrosoftAuthenticator,
             AlsoDelete::SoftwareOath => Self::SoftwareOath,
@@ -191,7 +197,8 @@ impl ResetApi {
     ///
     /// * **deletes** every phone, authenticator app and software OATH token, unfinished registrations included,
     /// * **deactivates** hardware OATH tokens: they stay assigned and work again after activation with a code,
-    /// * **keeps** passkeys, e-mail addresses, passes and the password, unless `alsoDelete` names them,
+    /// * **keeps** passkeys, keys of devices, QR codes, external methods, e-mail addresses and passes unless `alsoDelete`
+    ///   names them, and the password always,
     /// * makes the user **register again** at the next sign-in, and ends the user's sessions.
     ///
     /// MFA is never turned off. Either all of it happens or nothing; it is recorded in the audit log; doing it again

@@ -136,6 +136,9 @@ fn method_name(kind: Option<MethodKind>) -> &'static str {
         Some(MethodKind::HardwareOath) => "OATH hardware token",
         Some(MethodKind::Fido2) => "Passkey",
         Some(MethodKind::TemporaryAccessPass) => "Temporary Access Pass",
+        Some(MethodKind::WindowsHelloForBusiness) => "Windows Hello for Business",
+        Some(MethodKind::PlatformCredential) => "Platform Credential",
+        Some(MethodKind::ExternalAuthenticationMethod) => "External authentication method",
     }
 }
 

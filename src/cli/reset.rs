@@ -62,7 +62,7 @@ struct New {
     /// Why, for the users whose line does not say
     #[arg(long, requires = "file")]
     reason: Option<String>,
-    /// Also delete methods of this kind: fido2, email or temporaryAccessPass; repeat for more
+    /// Also delete methods of this kind, such as fido2, email or temporaryAccessPass; repeat for more
     #[arg(long, requires = "file", value_name = "KIND", value_parser = kind)]
     also_delete: Vec<MethodKind>,
     /// Do not end the users' sessions

@@ -52,6 +52,9 @@ pub const PASSWORD: &str = "Correct-Horse-9-Battery";
 /// The Base32 secret of the example user's software token.
 pub const TOTP_SECRET: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
 
+/// The provider outside that the example tenant trusts.
+const PROVIDER_NAME: &str = "Adatum";
+
 const APPLICATION_NAME: &str = "Contoso help desk (demo)";
 /// How long the demo application's secret lives, in days.
 const SECRET_DAYS: i64 = 3650;
@@ -144,6 +147,7 @@ fn seed_organization(tx: &mut Tx<'_>, organization: &Organization, digest: &Pass
         entry.id = is_example(organization, person).then(|| AuditEventId::new(id("audit event")));
         audit::record(tx, &actor, entry)?;
     }
+    people::seed_provider(tx, &tenant, organization)?;
     people::seed_spare_devices(tx, &tenant, organization)
 }
 

@@ -10,12 +10,15 @@ use crate::{
     id::{DeviceId, MethodId, TenantId, UserId, stable_guid},
     methods::{
         MethodKind, email,
+        external_authentication_method::ExternalMethod,
         fido2::Fido2,
         microsoft_authenticator::MicrosoftAuthenticator,
         new_row,
         oath::HashFunction,
         password::{self, PasswordDigest},
         phone::{Phone, PhoneType},
+        platform_credential::{KeyDevice, KeyStrength, Platform, PlatformCredential, PlatformKey, WindowsHello},
+        policy::{Configuration, ExternalConfiguration, MethodsPolicy, OpenIdConnect},
         secret_place,
         software_oath::SoftwareOath,
         temporary_access_pass::TemporaryAccessPass,
@@ -60,6 +63,12 @@ pub enum Has {
     /// A hardware token that was never activated.
     NewToken,
     Passkey,
+    /// A key of Windows Hello for Business.
+    Hello,
+    /// A platform credential of a Mac.
+    Mac,
+    /// The word of a provider outside.
+    External,
     Pass,
     /// Not a method: the account was deleted.
     Left,
@@ -86,7 +95,7 @@ pub const ORGANIZATIONS: &[Organization] = &[
             person(
                 "adele.vance",
                 "Retail Manager",
-                &[Mobile, Office, Email, App, Totp, Token, NewToken, Passkey, Pass],
+                &[Mobile, Office, Email, App, Totp, Token, NewToken, Passkey, Hello, Mac, External, Pass],
             ),
             person("new.hire", "Trainee", &[PendingTotp]),
             person("left.company", "Former employee", &[Left, Mobile]),
@@ -100,7 +109,7 @@ pub const ORGANIZATIONS: &[Organization] = &[
             person("diego.siciliani", "HR", &[Mobile, Office]),
             person("grady.archie", "Designer", &[Totp, Email]),
             person("henrietta.mueller", "Developer", &[Passkey, Totp, Token]),
-            person("joni.sherman", "Paralegal", &[App]),
+            person("joni.sherman", "Paralegal", &[App, Hello]),
             person("lee.gu", "Director", &[Mobile, Alternate, App]),
             person("pradeep.gupta", "Accountant", &[Mobile, Email]),
             person("guest.advisor", "Advisor", &[IsGuest, Mobile]),
@@ -118,7 +127,7 @@ pub const ORGANIZATIONS: &[Organization] = &[
             person("steven.buchanan", "Sales manager", &[App, Email]),
             person("michael.suyama", "Sales", &[Totp, Token]),
             person("robert.king", "Sales", &[Mobile, Alternate]),
-            person("laura.callahan", "Coordinator", &[App, Passkey]),
+            person("laura.callahan", "Coordinator", &[App, Passkey, Mac]),
             person("anne.dodsworth", "Sales", &[Office]),
             person("maria.anders", "Warehouse", &[Token]),
             person("thomas.hardy", "Warehouse", &[NewToken]),
@@ -274,9 +283,22 @@ fn seed_method(tx: &mut Tx<'_>, user: &User, has: Has, number: usize) -> Result<
                 attestation_level: "attested".into(),
                 passkey_type: "deviceBound".into(),
             };
-            let id = method_id(user, "fido2");
-            let credential = super::passkey::credential(&id)?;
-            seed_row(tx, user, MethodKind::Fido2, id, &detail, Some(&credential))
+            seed_key(tx, user, MethodKind::Fido2, &detail)
+        }
+        Hello => {
+            let detail = WindowsHello { key: platform_key(user, "laptop", "windowsHelloForBusiness") };
+            seed_key(tx, user, MethodKind::WindowsHelloForBusiness, &detail)
+        }
+        Mac => {
+            let key = platform_key(user, "MacBook", "platformCredential");
+            let detail = PlatformCredential { key, platform: Platform::MacOs };
+            seed_key(tx, user, MethodKind::PlatformCredential, &detail)
+        }
+        External => {
+            let detail =
+                ExternalMethod { configuration_id: id("external provider"), display_name: super::PROVIDER_NAME.into() };
+            let id = method_id(user, "externalAuthenticationMethod");
+            seed_row(tx, user, MethodKind::ExternalAuthenticationMethod, id, &detail, None)
         }
         Pass => {
             let detail =
@@ -291,6 +313,25 @@ fn seed_method(tx: &mut Tx<'_>, user: &User, has: Has, number: usize) -> Result<
         }
         Left | IsGuest => Ok(()),
     }
+}
+
+/// A key that a device of the user's keeps.
+fn platform_key(user: &User, device: &str, name: &str) -> PlatformKey {
+    let display_name = format!("{}'s {device}", user.given_name.as_deref().unwrap_or_default());
+    let id = stable_guid(&format!("demo/{}/device/{name}", user.user_principal_name));
+    PlatformKey {
+        device: Some(KeyDevice { id, display_name: Some(display_name.clone()) }),
+        display_name,
+        key_strength: KeyStrength::Normal,
+        is_synced: false,
+    }
+}
+
+/// A method whose secret is a key of WebAuthn's.
+fn seed_key(tx: &mut Tx<'_>, user: &User, kind: MethodKind, detail: &impl serde::Serialize) -> Result<()> {
+    let id = method_id(user, kind.as_str());
+    let credential = super::passkey::credential(&id)?;
+    seed_row(tx, user, kind, id, detail, Some(&credential))
 }
 
 /// The example user's ids are those of the examples.
@@ -317,6 +358,25 @@ fn seed_row(
     let mut row = new_row(tx, &user.tenant_id, &user.user_id, kind, MethodId::new(id), detail)?;
     row.sealed_secret = secret.map(|secret| tx.seal(&secret_place(&row), secret)).transpose()?;
     methods::insert(tx, &row)
+}
+
+/// A provider outside that may prove the users of the example tenant.
+pub fn seed_provider(tx: &mut Tx<'_>, tenant: &TenantId, organization: &Organization) -> Result<()> {
+    if organization.domain != super::EXAMPLE_TENANT {
+        return Ok(());
+    }
+    let mut policy = MethodsPolicy::of(tx, tenant)?;
+    policy.external.push(ExternalConfiguration {
+        id: id("external provider"),
+        common: Configuration::default(),
+        display_name: super::PROVIDER_NAME.into(),
+        app_id: id("external provider application"),
+        open_id_connect_setting: OpenIdConnect {
+            client_id: "contoso".into(),
+            discovery_url: "https://login.adatum.example/.well-known/openid-configuration".into(),
+        },
+    });
+    policy.save(tx, tenant)
 }
 
 /// Tokens in the drawer that nobody has yet.

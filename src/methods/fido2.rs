@@ -1,4 +1,5 @@
-//! Passkeys (FIDO2, W3C WebAuthn Level 3). A reset keeps them unless it is told to delete them.
+//! Passkeys (FIDO2, W3C WebAuthn Level 3), and WebAuthn's ceremonies for every kind that is a key of this sort. A reset
+//! keeps them unless it is told to delete them.
 //!
 //! A passkey is proven with user verification only, so it counts as both factors. Its public key and its counter are
 //! sealed in its row like every other method's secret: whoever can write to the database cannot slip a key in.
@@ -24,13 +25,16 @@ use crate::{
 
 mod assertion;
 mod attestation;
+pub(in crate::methods) mod ceremony;
 mod registration;
 pub mod relying_party;
 #[cfg(test)]
 mod vectors;
 
 pub use assertion::{challenge, challenge_one, verify};
-pub use registration::{CreationOptions, Fido2Entry, NewPasskey, creation_options, register};
+pub use ceremony::{CreationOptions, NewCredential};
+pub(super) use registration::{DEFAULT_MINUTES, MAX_NAME_LENGTH};
+pub use registration::{Fido2Entry, NewPasskey, creation_options, register};
 
 /// `passkeyType` of a passkey that may be backed up and shared between devices.
 pub const SYNCED: &str = "synced";
@@ -74,7 +78,7 @@ fn user_handle(user: &User) -> Vec<u8> {
     digest(&SHA256, text.as_bytes()).as_ref().to_vec()
 }
 
-fn seal(tx: &Tx<'_>, row: &mut MethodRow, credential: &Credential) -> Result<()> {
+pub(super) fn seal(tx: &Tx<'_>, row: &mut MethodRow, credential: &Credential) -> Result<()> {
     let json = serde_json::to_vec(credential).map_err(Error::internal)?;
     row.sealed_secret = Some(tx.seal(&secret_place(row), &json)?);
     Ok(())

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Method, MethodKind, MethodSummary, Stored, email, fido2, microsoft_authenticator, password, phone};
-use super::{policy::MethodsPolicy, preferences, software_oath, temporary_access_pass};
+use super::{
+    Method, MethodKind, MethodSummary, Stored, email, external_authentication_method, fido2, microsoft_authenticator,
+    password, phone, platform_credential, policy::MethodsPolicy, preferences, software_oath, temporary_access_pass,
+};
 use crate::{
     access::{Action, Actor, Caller},
     audit::{self, Activity, Entry, Target},
@@ -50,6 +52,15 @@ impl Detail for fido2::Fido2 {
 }
 impl Detail for temporary_access_pass::TemporaryAccessPass {
     const KIND: MethodKind = MethodKind::TemporaryAccessPass;
+}
+impl Detail for platform_credential::WindowsHello {
+    const KIND: MethodKind = MethodKind::WindowsHelloForBusiness;
+}
+impl Detail for platform_credential::PlatformCredential {
+    const KIND: MethodKind = MethodKind::PlatformCredential;
+}
+impl Detail for external_authentication_method::ExternalMethod {
+    const KIND: MethodKind = MethodKind::ExternalAuthenticationMethod;
 }
 
 /// Something of a user's, with what it takes to present it.

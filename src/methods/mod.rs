@@ -1,7 +1,8 @@
-//! Authentication methods: the closed set of kinds and every exhaustive match on it.
+//! Authentication methods: one method of whatever kind, and every exhaustive match on it. What is true of a whole kind
+//! stands in `kind.rs`.
 //!
-//! A new kind touches: its own file here (data, rules, unit tests), the arms the compiler then demands below, its file
-//! in `api/`, and one row in the tests' table of kinds. It needs no migration.
+//! A new kind touches: its own file here (data, rules, unit tests), the arms the compiler then demands, its file in
+//! `api/`, and one row in the tests' table of kinds. It needs no migration.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use std::collections::BTreeMap;
@@ -18,16 +19,18 @@ use crate::{
         methods::{self, MethodRow},
         users::User,
     },
-    words,
 };
 
 pub mod email;
+pub mod external_authentication_method;
 pub mod fido2;
+mod kind;
 pub mod manage;
 pub mod microsoft_authenticator;
 pub mod oath;
 pub mod password;
 pub mod phone;
+pub mod platform_credential;
 pub mod policy;
 pub mod preferences;
 pub mod proof;
@@ -40,123 +43,7 @@ pub mod temporary_access_pass;
 pub mod unlock;
 pub mod verification;
 
-words! {
-    /// What kind of thing proves an identity. The text is what the store, `alsoDelete` and the audit log say.
-    pub enum MethodKind {
-        Password = "password",
-        Phone = "phone",
-        Email = "email",
-        MicrosoftAuthenticator = "microsoftAuthenticator",
-        SoftwareOath = "softwareOath",
-        HardwareOath = "hardwareOath",
-        Fido2 = "fido2",
-        TemporaryAccessPass = "temporaryAccessPass",
-    }
-}
-
-/// What a reset does to a method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResetEffect {
-    Delete,
-    /// Back to assigned; the user keeps the token and can activate it again.
-    Deactivate,
-    Keep,
-}
-
-impl MethodKind {
-    /// `#microsoft.graph....`, as every item of a polymorphic collection carries it.
-    pub const fn odata_type(self) -> &'static str {
-        match self {
-            Self::Password => "#microsoft.graph.passwordAuthenticationMethod",
-            Self::Phone => "#microsoft.graph.phoneAuthenticationMethod",
-            Self::Email => "#microsoft.graph.emailAuthenticationMethod",
-            Self::MicrosoftAuthenticator => "#microsoft.graph.microsoftAuthenticatorAuthenticationMethod",
-            Self::SoftwareOath => "#microsoft.graph.softwareOathAuthenticationMethod",
-            Self::HardwareOath => "#microsoft.graph.hardwareOathAuthenticationMethod",
-            Self::Fido2 => "#microsoft.graph.fido2AuthenticationMethod",
-            Self::TemporaryAccessPass => "#microsoft.graph.temporaryAccessPassAuthenticationMethod",
-        }
-    }
-
-    /// For sentences in the audit log: "Admin deleted {} method for user".
-    pub const fn in_words(self) -> &'static str {
-        match self {
-            Self::Password => "password",
-            Self::Phone => "phone",
-            Self::Email => "email",
-            Self::MicrosoftAuthenticator => "authenticator app",
-            Self::SoftwareOath => "software OATH token",
-            Self::HardwareOath => "hardware OATH token",
-            Self::Fido2 => "passkey",
-            Self::TemporaryAccessPass => "temporary access pass",
-        }
-    }
-
-    /// The part of `UserAuthMethod-<Kind>.Read.All` that names the kind.
-    pub const fn permission_name(self) -> &'static str {
-        match self {
-            Self::Password => "Password",
-            Self::Phone => "Phone",
-            Self::Email => "Email",
-            Self::MicrosoftAuthenticator => "MicrosoftAuthApp",
-            Self::SoftwareOath => "SoftwareOATH",
-            Self::HardwareOath => "HardwareOATH",
-            Self::Fido2 => "Passkey",
-            Self::TemporaryAccessPass => "TAP",
-        }
-    }
-
-    /// What a reset does to every method of this kind.
-    pub const fn reset_effect(self) -> ResetEffect {
-        match self {
-            Self::Phone | Self::MicrosoftAuthenticator | Self::SoftwareOath => ResetEffect::Delete,
-            Self::HardwareOath => ResetEffect::Deactivate,
-            Self::Password | Self::Email | Self::Fido2 | Self::TemporaryAccessPass => ResetEffect::Keep,
-        }
-    }
-
-    /// May a reset be told (`alsoDelete`) to delete this kind? Never the password, and a hardware token stays assigned.
-    pub const fn may_also_be_deleted(self) -> bool {
-        match self {
-            Self::Password | Self::HardwareOath => false,
-            Self::Phone
-            | Self::MicrosoftAuthenticator
-            | Self::SoftwareOath
-            | Self::Email
-            | Self::Fido2
-            | Self::TemporaryAccessPass => true,
-        }
-    }
-
-    /// Whether a complete method of this kind satisfies multifactor authentication.
-    pub const fn counts_as_mfa(self) -> bool {
-        match self {
-            Self::Password | Self::Email => false,
-            Self::Phone
-            | Self::MicrosoftAuthenticator
-            | Self::SoftwareOath
-            | Self::HardwareOath
-            | Self::Fido2
-            | Self::TemporaryAccessPass => true,
-        }
-    }
-}
-
-impl MethodKind {
-    /// Whether users may register and remove methods of this kind themselves. A pass is handed out by others, and a
-    /// password has rules of its own.
-    pub const fn is_self_service(self) -> bool {
-        match self {
-            Self::Password | Self::TemporaryAccessPass => false,
-            Self::Phone
-            | Self::Email
-            | Self::MicrosoftAuthenticator
-            | Self::SoftwareOath
-            | Self::HardwareOath
-            | Self::Fido2 => true,
-        }
-    }
-}
+pub use kind::{MethodKind, ResetEffect};
 
 /// A stored method with the data of its kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,6 +76,15 @@ pub enum Method {
     HardwareOath(Device),
     Fido2(Stored<fido2::Fido2>),
     TemporaryAccessPass(Stored<temporary_access_pass::TemporaryAccessPass>),
+    WindowsHelloForBusiness(Stored<platform_credential::WindowsHello>),
+    PlatformCredential(Stored<platform_credential::PlatformCredential>),
+    ExternalAuthenticationMethod(Stored<external_authentication_method::ExternalMethod>),
+}
+
+/// Where a method is kept: in a row of its own, or in the inventory as a device that is assigned.
+enum Place<'a> {
+    Row(&'a MethodRow),
+    Inventory(&'a Device),
 }
 
 impl Method {
@@ -202,21 +98,35 @@ impl Method {
             MethodKind::SoftwareOath => Self::SoftwareOath(Stored::read(row)?),
             MethodKind::Fido2 => Self::Fido2(Stored::read(row)?),
             MethodKind::TemporaryAccessPass => Self::TemporaryAccessPass(Stored::read(row)?),
+            MethodKind::WindowsHelloForBusiness => Self::WindowsHelloForBusiness(Stored::read(row)?),
+            MethodKind::PlatformCredential => Self::PlatformCredential(Stored::read(row)?),
+            MethodKind::ExternalAuthenticationMethod => Self::ExternalAuthenticationMethod(Stored::read(row)?),
             MethodKind::HardwareOath => return Err(Error::internal("a hardware token is no method row")),
         })
     }
 
-    /// The stored row; a hardware token has none.
-    fn row(&self) -> Option<&MethodRow> {
+    /// Where the method is kept.
+    fn place(&self) -> Place<'_> {
         match self {
-            Self::Password(method) => Some(&method.row),
-            Self::Phone(method) => Some(&method.row),
-            Self::Email(method) => Some(&method.row),
-            Self::MicrosoftAuthenticator(method) => Some(&method.row),
-            Self::SoftwareOath(method) => Some(&method.row),
-            Self::Fido2(method) => Some(&method.row),
-            Self::TemporaryAccessPass(method) => Some(&method.row),
-            Self::HardwareOath(_) => None,
+            Self::Password(method) => Place::Row(&method.row),
+            Self::Phone(method) => Place::Row(&method.row),
+            Self::Email(method) => Place::Row(&method.row),
+            Self::MicrosoftAuthenticator(method) => Place::Row(&method.row),
+            Self::SoftwareOath(method) => Place::Row(&method.row),
+            Self::Fido2(method) => Place::Row(&method.row),
+            Self::TemporaryAccessPass(method) => Place::Row(&method.row),
+            Self::WindowsHelloForBusiness(method) => Place::Row(&method.row),
+            Self::PlatformCredential(method) => Place::Row(&method.row),
+            Self::ExternalAuthenticationMethod(method) => Place::Row(&method.row),
+            Self::HardwareOath(device) => Place::Inventory(device),
+        }
+    }
+
+    /// The row of a key that WebAuthn asks for.
+    fn webauthn_row(&self) -> Option<&MethodRow> {
+        match self.place() {
+            Place::Row(row) if self.kind().is_passwordless() => Some(row),
+            Place::Row(_) | Place::Inventory(_) => None,
         }
     }
 
@@ -230,19 +140,16 @@ impl Method {
             Self::HardwareOath(_) => MethodKind::HardwareOath,
             Self::Fido2(_) => MethodKind::Fido2,
             Self::TemporaryAccessPass(_) => MethodKind::TemporaryAccessPass,
+            Self::WindowsHelloForBusiness(_) => MethodKind::WindowsHelloForBusiness,
+            Self::PlatformCredential(_) => MethodKind::PlatformCredential,
+            Self::ExternalAuthenticationMethod(_) => MethodKind::ExternalAuthenticationMethod,
         }
     }
 
     pub fn id(&self) -> MethodId {
-        match self {
-            Self::HardwareOath(device) => device.device_id.clone().into(),
-            Self::Password(Stored { row, .. })
-            | Self::Phone(Stored { row, .. })
-            | Self::Email(Stored { row, .. })
-            | Self::MicrosoftAuthenticator(Stored { row, .. })
-            | Self::SoftwareOath(Stored { row, .. })
-            | Self::Fido2(Stored { row, .. })
-            | Self::TemporaryAccessPass(Stored { row, .. }) => row.method_id.clone(),
+        match self.place() {
+            Place::Row(row) => row.method_id.clone(),
+            Place::Inventory(device) => device.device_id.clone().into(),
         }
     }
 
@@ -260,20 +167,17 @@ impl Method {
             }
             Self::Fido2(method) => method.detail.display_name.clone(),
             Self::TemporaryAccessPass(_) => "temporary access pass".into(),
+            Self::WindowsHelloForBusiness(method) => method.detail.key.display_name.clone(),
+            Self::PlatformCredential(method) => method.detail.key.display_name.clone(),
+            Self::ExternalAuthenticationMethod(method) => method.detail.display_name.clone(),
         }
     }
 
     /// Whether the method is complete: its registration finished, its token activated.
     pub fn is_complete(&self) -> bool {
-        match self {
-            Self::HardwareOath(device) => device.status == DeviceStatus::Activated,
-            Self::Password(Stored { row, .. })
-            | Self::Phone(Stored { row, .. })
-            | Self::Email(Stored { row, .. })
-            | Self::MicrosoftAuthenticator(Stored { row, .. })
-            | Self::SoftwareOath(Stored { row, .. })
-            | Self::Fido2(Stored { row, .. })
-            | Self::TemporaryAccessPass(Stored { row, .. }) => row.pending_until.is_none(),
+        match self.place() {
+            Place::Row(row) => row.pending_until.is_none(),
+            Place::Inventory(device) => device.status == DeviceStatus::Activated,
         }
     }
 }
@@ -338,15 +242,9 @@ pub fn find_kind(tx: &mut Tx<'_>, user: &User, kind: MethodKind, id: &MethodId) 
 
 /// Removes a method. A hardware token goes back to the inventory.
 pub fn remove(tx: &mut Tx<'_>, user: &User, method: &Method) -> Result<()> {
-    match method {
-        Method::HardwareOath(device) => crate::hardware_oath::release(tx, device),
-        Method::Password(_)
-        | Method::Phone(_)
-        | Method::Email(_)
-        | Method::MicrosoftAuthenticator(_)
-        | Method::SoftwareOath(_)
-        | Method::Fido2(_)
-        | Method::TemporaryAccessPass(_) => methods::delete(tx, &user.tenant_id, &user.user_id, &method.id()).map(drop),
+    match method.place() {
+        Place::Row(row) => methods::delete(tx, &user.tenant_id, &user.user_id, &row.method_id).map(drop),
+        Place::Inventory(device) => crate::hardware_oath::release(tx, device),
     }
 }
 
@@ -400,21 +298,10 @@ pub struct MethodSummary {
 
 impl From<&Method> for MethodSummary {
     fn from(method: &Method) -> Self {
-        Self {
-            id: method.id(),
-            kind: method.kind(),
-            display_name: method.label(),
-            serial_number: match method {
-                Method::HardwareOath(device) => Some(device.serial_number.clone()),
-                Method::Password(_)
-                | Method::Phone(_)
-                | Method::Email(_)
-                | Method::MicrosoftAuthenticator(_)
-                | Method::SoftwareOath(_)
-                | Method::Fido2(_)
-                | Method::TemporaryAccessPass(_) => None,
-            },
-            created_date_time: method.row().map(|row| row.created_at),
-        }
+        let (serial_number, created_date_time) = match method.place() {
+            Place::Row(row) => (None, Some(row.created_at)),
+            Place::Inventory(device) => (Some(device.serial_number.clone()), None),
+        };
+        Self { id: method.id(), kind: method.kind(), display_name: method.label(), serial_number, created_date_time }
     }
 }

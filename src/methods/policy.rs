@@ -8,8 +8,9 @@ mod configuration;
 use serde::{Deserialize, Serialize};
 
 pub use configuration::{
-    ALL_USERS, AdvancedState, Configuration, EmailConfiguration, EnforcementType, Fido2Configuration, KeyRestrictions,
-    PassConfiguration, State, SystemPreference, Target, TargetType,
+    ALL_USERS, AdvancedState, Configuration, EmailConfiguration, EnforcementType, ExternalConfiguration,
+    Fido2Configuration, KeyRestrictions, OpenIdConnect, PassConfiguration, RegistrationCampaign, State,
+    SystemPreference, Target, TargetType, VoiceConfiguration,
 };
 
 use super::{Method, MethodKind, phone::PhoneType};
@@ -49,12 +50,15 @@ pub struct MethodsPolicy {
     pub fido2: Fido2Configuration,
     pub microsoft_authenticator: Configuration,
     pub sms: Configuration,
-    pub voice: Configuration,
+    pub voice: VoiceConfiguration,
     pub email: EmailConfiguration,
     pub software_oath: Configuration,
     pub hardware_oath: Configuration,
     pub temporary_access_pass: PassConfiguration,
+    /// Providers outside, in the order in which they were added.
+    pub external: Vec<ExternalConfiguration>,
     pub system_credential_preferences: SystemPreference,
+    pub registration_campaign: RegistrationCampaign,
     /// When it was changed; `None` while it is the default.
     #[serde(skip)]
     pub modified_at: Option<Timestamp>,
@@ -76,7 +80,7 @@ impl MethodsPolicy {
             ConfigurationId::Fido2 => &self.fido2.common,
             ConfigurationId::MicrosoftAuthenticator => &self.microsoft_authenticator,
             ConfigurationId::Sms => &self.sms,
-            ConfigurationId::Voice => &self.voice,
+            ConfigurationId::Voice => &self.voice.common,
             ConfigurationId::Email => &self.email.common,
             ConfigurationId::SoftwareOath => &self.software_oath,
             ConfigurationId::HardwareOath => &self.hardware_oath,
@@ -89,7 +93,7 @@ impl MethodsPolicy {
             ConfigurationId::Fido2 => &mut self.fido2.common,
             ConfigurationId::MicrosoftAuthenticator => &mut self.microsoft_authenticator,
             ConfigurationId::Sms => &mut self.sms,
-            ConfigurationId::Voice => &mut self.voice,
+            ConfigurationId::Voice => &mut self.voice.common,
             ConfigurationId::Email => &mut self.email.common,
             ConfigurationId::SoftwareOath => &mut self.software_oath,
             ConfigurationId::HardwareOath => &mut self.hardware_oath,
@@ -102,20 +106,23 @@ impl MethodsPolicy {
         let default = Self::default();
         match id {
             ConfigurationId::Fido2 => self.fido2 = default.fido2,
+            ConfigurationId::Voice => self.voice = default.voice,
             ConfigurationId::Email => self.email = default.email,
             ConfigurationId::TemporaryAccessPass => self.temporary_access_pass = default.temporary_access_pass,
             ConfigurationId::MicrosoftAuthenticator
             | ConfigurationId::Sms
-            | ConfigurationId::Voice
             | ConfigurationId::SoftwareOath
             | ConfigurationId::HardwareOath => *self.configuration_mut(id) = Configuration::default(),
         }
     }
 
-    /// The configurations of which one must allow a kind. A password is not subject to the policy.
+    /// The configurations of which one must allow a kind; none for a kind that is not subject to the policy.
     pub const fn governing(kind: MethodKind, phone: Option<PhoneType>) -> &'static [ConfigurationId] {
         match (kind, phone) {
-            (MethodKind::Password, _) => &[],
+            // As at Graph, the policy does not speak of what a device brings along.
+            (MethodKind::Password | MethodKind::WindowsHelloForBusiness | MethodKind::PlatformCredential, _) => &[],
+            // Each has a configuration of its own.
+            (MethodKind::ExternalAuthenticationMethod, _) => &[],
             (MethodKind::Phone, Some(PhoneType::AlternateMobile | PhoneType::Office)) => &[ConfigurationId::Voice],
             (MethodKind::Phone, Some(PhoneType::Mobile) | None) => &[ConfigurationId::Sms, ConfigurationId::Voice],
             (MethodKind::Email, _) => &[ConfigurationId::Email],
@@ -129,8 +136,19 @@ impl MethodsPolicy {
 
     /// Whether the user may register this kind and use it.
     pub fn allows_kind(&self, user: &UserId, kind: MethodKind, phone: Option<PhoneType>) -> bool {
+        if kind == MethodKind::ExternalAuthenticationMethod {
+            return self.external.iter().any(|configuration| configuration.common.allows(user));
+        }
+        if phone == Some(PhoneType::Office) && !self.voice.is_office_phone_allowed {
+            return false;
+        }
         let governing = Self::governing(kind, phone);
         governing.is_empty() || governing.iter().any(|id| self.configuration(*id).allows(user))
+    }
+
+    /// The provider with this id, a GUID in any case.
+    pub fn provider(&self, id: &str) -> Option<&ExternalConfiguration> {
+        self.external.iter().find(|configuration| configuration.id.eq_ignore_ascii_case(id))
     }
 
     /// Whether the user may sign in by SMS with the number of the mobile.
@@ -146,12 +164,17 @@ impl MethodsPolicy {
             Method::Fido2(passkey) => {
                 self.fido2.common.allows(user) && self.fido2.key_restrictions.allow(passkey.detail.aa_guid.as_deref())
             }
+            Method::ExternalAuthenticationMethod(external) => self
+                .provider(&external.detail.configuration_id)
+                .is_some_and(|configuration| configuration.common.allows(user)),
             Method::Password(_)
             | Method::Email(_)
             | Method::MicrosoftAuthenticator(_)
             | Method::SoftwareOath(_)
             | Method::HardwareOath(_)
-            | Method::TemporaryAccessPass(_) => self.allows_kind(user, method.kind(), None),
+            | Method::TemporaryAccessPass(_)
+            | Method::WindowsHelloForBusiness(_)
+            | Method::PlatformCredential(_) => self.allows_kind(user, method.kind(), None),
         }
     }
 }

@@ -41,7 +41,13 @@ impl PreferredMethod {
                 },
                 Method::MicrosoftAuthenticator(_) => self == Self::Push,
                 Method::SoftwareOath(_) | Method::HardwareOath(_) => self == Self::Oath,
-                Method::Password(_) | Method::Email(_) | Method::Fido2(_) | Method::TemporaryAccessPass(_) => false,
+                Method::Password(_)
+                | Method::Email(_)
+                | Method::Fido2(_)
+                | Method::TemporaryAccessPass(_)
+                | Method::WindowsHelloForBusiness(_)
+                | Method::PlatformCredential(_)
+                | Method::ExternalAuthenticationMethod(_) => false,
             }
     }
 
@@ -50,17 +56,18 @@ impl PreferredMethod {
     fn is_allowed(self, policy: &MethodsPolicy, user: &UserId) -> bool {
         match self {
             Self::Sms => policy.sms.allows(user),
-            Self::VoiceMobile | Self::VoiceAlternateMobile | Self::VoiceOffice => policy.voice.allows(user),
+            Self::VoiceMobile | Self::VoiceAlternateMobile | Self::VoiceOffice => policy.voice.common.allows(user),
             Self::Push | Self::Oath => true,
         }
     }
 }
 
-/// What the system would ask for, strongest first (Microsoft's order of system-preferred authentication; within
-/// telephony SMS first, as it reaches the mobile only). Also what can never be chosen as the default.
+/// What the system would ask for, strongest first (Microsoft's order of system-preferred authentication, without the
+/// external methods, which cannot be asked for here; within telephony SMS first, as it reaches the mobile only). Also what can never be chosen as the default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SystemPreferred {
     TemporaryAccessPass,
+    /// A passkey, or the key of a device.
     Fido2,
     Choosable(PreferredMethod),
 }
@@ -88,9 +95,9 @@ impl SystemPreferred {
     fn fits(self, method: &Method, now: Timestamp) -> bool {
         match (self, method) {
             (Self::TemporaryAccessPass, Method::TemporaryAccessPass(pass)) => temporary_access_pass::is_live(pass, now),
-            (Self::Fido2, Method::Fido2(_)) => method.is_complete(),
+            (Self::Fido2, _) => method.kind().is_passwordless() && method.is_complete(),
             (Self::Choosable(preferred), _) => preferred.fits(method),
-            (Self::TemporaryAccessPass | Self::Fido2, _) => false,
+            (Self::TemporaryAccessPass, _) => false,
         }
     }
 

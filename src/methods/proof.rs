@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Method, MethodKind,
+    Method, MethodKind, Stored,
     fido2::{self, relying_party::RelyingParty},
     microsoft_authenticator,
     policy::MethodsPolicy,
@@ -16,7 +16,7 @@ use crate::{
     clock::Timestamp,
     error::{Error, Result},
     hardware_oath,
-    id::{MethodId, SessionId},
+    id::SessionId,
     store::{Tx, guesses::GuessKind, messages::Channel, users::User},
 };
 
@@ -94,13 +94,12 @@ pub fn usable(tx: &mut Tx<'_>, user: &User) -> Result<Vec<Method>> {
                 Method::TemporaryAccessPass(pass) => temporary_access_pass::is_live(pass, now),
                 // Without a key it has nothing to answer with.
                 Method::MicrosoftAuthenticator(app) => app.detail.public_key.is_some(),
-                Method::Password(_)
-                | Method::Phone(_)
-                | Method::Email(_)
-                | Method::SoftwareOath(_)
-                | Method::HardwareOath(_) => true,
-                // Seeded passkeys have no key to be proven with.
-                Method::Fido2(passkey) => passkey.row.sealed_secret.is_some(),
+                Method::Phone(_) | Method::SoftwareOath(_) | Method::HardwareOath(_) => true,
+                Method::Password(_) | Method::Email(_) | Method::ExternalAuthenticationMethod(_) => false,
+                // Seeded ones have no key to be proven with.
+                Method::Fido2(Stored { row, .. })
+                | Method::WindowsHelloForBusiness(Stored { row, .. })
+                | Method::PlatformCredential(Stored { row, .. }) => row.sealed_secret.is_some(),
             }
     });
     Ok(all)
@@ -127,9 +126,11 @@ pub fn challenge(tx: &mut Tx<'_>, user: &User, method: &Method, occasion: &Occas
             Ok(Prompt::CodeSent { to, expires_at })
         }
         Method::SoftwareOath(_) | Method::HardwareOath(_) | Method::TemporaryAccessPass(_) => Ok(Prompt::TypeCode),
-        Method::Fido2(passkey) => fido2::challenge_one(tx, party, user, passkey, session),
+        Method::Fido2(Stored { row, .. })
+        | Method::WindowsHelloForBusiness(Stored { row, .. })
+        | Method::PlatformCredential(Stored { row, .. }) => fido2::challenge_one(tx, party, user, row, session),
         Method::MicrosoftAuthenticator(app) => microsoft_authenticator::push::challenge(tx, actor, user, app, session),
-        Method::Password(_) | Method::Email(_) => Err(unfit(&method.id())),
+        Method::Password(_) | Method::Email(_) | Method::ExternalAuthenticationMethod(_) => Err(unfit(method)),
     }
 }
 
@@ -154,17 +155,28 @@ pub fn verify(
         Method::SoftwareOath(token) => software_oath::verify(tx, token, evidence.code()?),
         Method::HardwareOath(device) => hardware_oath::verify(tx, device, evidence.code()?),
         Method::TemporaryAccessPass(pass) => temporary_access_pass::verify(tx, pass, evidence.code()?),
-        Method::Fido2(passkey) => fido2::verify(tx, party, user, passkey, session, evidence.public_key_credential()?),
+        Method::Fido2(Stored { row, .. })
+        | Method::WindowsHelloForBusiness(Stored { row, .. })
+        | Method::PlatformCredential(Stored { row, .. }) => {
+            fido2::verify(tx, party, user, row, session, evidence.public_key_credential()?)
+        }
         Method::MicrosoftAuthenticator(_) => {
             let message = "The app answers by itself: send it a push by challenge, then get the session until its status changes.";
             Err(Error::invalid("methodId", message))
         }
-        Method::Password(_) | Method::Email(_) => Err(unfit(&method.id())),
+        Method::Password(_) | Method::Email(_) | Method::ExternalAuthenticationMethod(_) => Err(unfit(method)),
     }
 }
 
-fn unfit(id: &MethodId) -> Error {
-    Error::invalid("methodId", format!("The method {id} cannot be used to sign in this way."))
+/// Why a method that the user has is not asked for.
+pub fn unfit(method: &Method) -> Error {
+    let message = if method.kind() == MethodKind::ExternalAuthenticationMethod {
+        "An external provider would have to prove this method, and sign-in sessions ask none: choose another method."
+            .into()
+    } else {
+        format!("The method {} cannot be used to sign in this way.", method.id())
+    };
+    Error::invalid("methodId", message)
 }
 
 /// Which failures a wrong answer of this kind is counted with; a signature cannot be guessed, and a push counts
@@ -174,7 +186,12 @@ pub const fn guess_kind(kind: MethodKind) -> Option<GuessKind> {
         MethodKind::Password => Some(GuessKind::Password),
         MethodKind::Phone | MethodKind::SoftwareOath | MethodKind::HardwareOath => Some(GuessKind::Otp),
         MethodKind::TemporaryAccessPass => Some(GuessKind::TemporaryAccessPass),
-        MethodKind::Fido2 | MethodKind::MicrosoftAuthenticator | MethodKind::Email => None,
+        MethodKind::Fido2
+        | MethodKind::WindowsHelloForBusiness
+        | MethodKind::PlatformCredential
+        | MethodKind::MicrosoftAuthenticator
+        | MethodKind::Email
+        | MethodKind::ExternalAuthenticationMethod => None,
     }
 }
 
@@ -183,11 +200,13 @@ pub fn amr(method: &Method) -> &'static [&'static str] {
     match method {
         Method::Password(_) => &["pwd"],
         Method::Phone(_) => &["sms"],
-        Method::Email(_) => &[],
+        Method::Email(_) | Method::ExternalAuthenticationMethod(_) => &[],
         Method::MicrosoftAuthenticator(_) => &["swk", "user"],
         Method::SoftwareOath(_) | Method::TemporaryAccessPass(_) => &["otp"],
         Method::HardwareOath(_) => &["otp", "hwk"],
         Method::Fido2(passkey) if passkey.detail.passkey_type == fido2::SYNCED => &["swk", "user"],
         Method::Fido2(_) => &["hwk", "user"],
+        Method::WindowsHelloForBusiness(method) => method.detail.key.amr(),
+        Method::PlatformCredential(method) => method.detail.key.amr(),
     }
 }

@@ -72,7 +72,12 @@ fn reach(method: &Method) -> Result<(&str, &'static [Channel])> {
         | Method::SoftwareOath(_)
         | Method::HardwareOath(_)
         | Method::Fido2(_)
-        | Method::TemporaryAccessPass(_) => Err(Error::internal("codes are sent to phones and e-mail addresses")),
+        | Method::TemporaryAccessPass(_)
+        | Method::WindowsHelloForBusiness(_)
+        | Method::PlatformCredential(_)
+        | Method::ExternalAuthenticationMethod(_) => {
+            Err(Error::internal("codes are sent to phones and e-mail addresses"))
+        }
     }
 }
 

@@ -137,6 +137,9 @@ fn mark_verified(tx: &mut Tx<'_>, method: Method) -> Result<Method> {
         | Method::SoftwareOath(_)
         | Method::HardwareOath(_)
         | Method::Fido2(_)
-        | Method::TemporaryAccessPass(_) => Err(Error::method_not_found(method.id())),
+        | Method::TemporaryAccessPass(_)
+        | Method::WindowsHelloForBusiness(_)
+        | Method::PlatformCredential(_)
+        | Method::ExternalAuthenticationMethod(_) => Err(Error::method_not_found(method.id())),
     }
 }

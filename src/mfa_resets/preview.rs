@@ -227,14 +227,8 @@ fn count_plan(summary: &mut Summary, report: &ResetReport, tenant: Option<&Tenan
     }
     summary.deactivate_count += report.deactivated.len() as i64;
     let proof = tenant.map_or(RegistrationProof::FirstFactor, |tenant| tenant.registration_proof);
-    let opens = |kind: MethodKind| match kind {
-        MethodKind::Fido2 | MethodKind::TemporaryAccessPass => true,
-        MethodKind::Password => proof == RegistrationProof::FirstFactor,
-        MethodKind::Phone
-        | MethodKind::Email
-        | MethodKind::MicrosoftAuthenticator
-        | MethodKind::SoftwareOath
-        | MethodKind::HardwareOath => false,
+    let opens = |kind: MethodKind| {
+        kind.proves_both() || (kind == MethodKind::Password && proof == RegistrationProof::FirstFactor)
     };
     if !report.kept.iter().any(|method| opens(method.kind)) {
         summary.locked_out_count += 1;

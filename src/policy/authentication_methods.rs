@@ -1,5 +1,7 @@
 //! Reading and changing the tenant's `authenticationMethodsPolicy` ([`crate::methods::policy`] says what it means).
 
+mod configurations;
+mod external;
 mod targets;
 
 use serde::{Deserialize, Serialize};
@@ -11,9 +13,7 @@ use crate::{
     clock::Timestamp,
     error::{Area, Error, Result},
     id::TenantId,
-    methods::policy::{
-        AdvancedState, ConfigurationId, KeyRestrictions, MethodsPolicy, PassConfiguration, State, TargetType,
-    },
+    methods::policy::{AdvancedState, MethodsPolicy, TargetType},
     store::{
         Tx,
         tenants::{self, RegistrationProof},
@@ -21,16 +21,22 @@ use crate::{
     words,
 };
 
+pub use configurations::{
+    ConfigurationChange, Feature, Named, configuration, reset_configuration, update_configuration,
+};
+pub use external::{MAX_PROVIDERS, NewExternal, OpenIdConnectChange, create as create_external};
+
 /// Graph's fixed id of the policy.
 pub const ID: &str = "authenticationMethodsPolicy";
 pub const NAME: &str = "Authentication Methods Policy";
 
 /// The most entries of one list of targets, and of one list of passkey models.
 pub const MAX_ENTRIES: usize = 500;
-/// Graph's bounds of a pass's life, in minutes.
-const PASS_MINUTES: std::ops::RangeInclusive<i32> = 10..=43_200;
-/// Graph's bounds of a pass's code, in characters.
-const PASS_LENGTH: std::ops::RangeInclusive<i32> = 8..=48;
+/// Graph's bounds of how long a registration campaign may be put off.
+const SNOOZE_DAYS: std::ops::RangeInclusive<i32> = 0..=14;
+/// Where parts of the policy stand in it.
+const SYSTEM: &str = "systemCredentialPreferences";
+const CAMPAIGN: &str = "registrationEnforcement/authenticationMethodsRegistrationCampaign";
 
 /// What the threshold of [`WholePolicy::mfa_reset_approval_threshold`] may be.
 const APPROVAL_THRESHOLD: std::ops::RangeInclusive<i64> = 1..=1_000_000;
@@ -57,6 +63,11 @@ pub struct PolicyChange {
     pub system_preference_state: Option<AdvancedState>,
     pub system_preference_include: Option<Vec<TargetRequest>>,
     pub system_preference_exclude: Option<Vec<TargetRequest>>,
+    pub campaign_state: Option<AdvancedState>,
+    /// In days.
+    pub campaign_snooze: Option<i32>,
+    pub campaign_include: Option<Vec<TargetRequest>>,
+    pub campaign_exclude: Option<Vec<TargetRequest>>,
 }
 
 words! {
@@ -74,33 +85,9 @@ pub struct TargetRequest {
     pub authentication_mode: Option<AuthenticationMode>,
 }
 
-/// What to change of one configuration; `None` leaves it. What the configuration does not have is refused.
-#[derive(Debug, Clone, Default)]
-pub struct ConfigurationChange {
-    pub state: Option<State>,
-    pub include_targets: Option<Vec<TargetRequest>>,
-    pub exclude_targets: Option<Vec<TargetRequest>>,
-    pub is_attestation_enforced: Option<bool>,
-    pub is_self_service_registration_allowed: Option<bool>,
-    pub key_restrictions: Option<KeyRestrictions>,
-    pub number_matching_required_state: Option<AdvancedState>,
-    pub allow_external_id_to_use_email_otp: Option<AdvancedState>,
-    pub default_lifetime_in_minutes: Option<i32>,
-    pub minimum_lifetime_in_minutes: Option<i32>,
-    pub maximum_lifetime_in_minutes: Option<i32>,
-    pub default_length: Option<i32>,
-    pub is_usable_once: Option<bool>,
-}
-
 pub fn get(tx: &mut Tx<'_>, caller: &Caller) -> Result<WholePolicy> {
     access::authorize(tx, caller, Action::ReadPolicies, None)?;
     read(tx, &caller.tenant)
-}
-
-/// The policy and which of its configurations was named.
-pub fn configuration(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<(ConfigurationId, MethodsPolicy)> {
-    access::authorize(tx, caller, Action::ReadPolicies, None)?;
-    Ok((find(id)?, MethodsPolicy::of(tx, &caller.tenant)?))
 }
 
 pub fn update(tx: &mut Tx<'_>, caller: &Caller, change: &PolicyChange) -> Result<WholePolicy> {
@@ -109,19 +96,21 @@ pub fn update(tx: &mut Tx<'_>, caller: &Caller, change: &PolicyChange) -> Result
     let mut after = before.clone();
     let system = &mut after.policy.system_credential_preferences;
     set(&mut system.state, change.system_preference_state);
-    for (name, list, change) in [
-        ("includeTargets", &mut system.include_targets, &change.system_preference_include),
-        ("excludeTargets", &mut system.exclude_targets, &change.system_preference_exclude),
+    let campaign = &mut after.policy.registration_campaign;
+    set(&mut campaign.state, change.campaign_state);
+    set(&mut campaign.snooze_duration_in_days, change.campaign_snooze);
+    if !SNOOZE_DAYS.contains(&campaign.snooze_duration_in_days) {
+        let message = format!("A campaign is put off by {} to {} days.", SNOOZE_DAYS.start(), SNOOZE_DAYS.end());
+        return Err(Error::invalid(format!("{CAMPAIGN}/snoozeDurationInDays"), message));
+    }
+    for (part, name, list, change) in [
+        (SYSTEM, "includeTargets", &mut system.include_targets, &change.system_preference_include),
+        (SYSTEM, "excludeTargets", &mut system.exclude_targets, &change.system_preference_exclude),
+        (CAMPAIGN, "includeTargets", &mut campaign.include_targets, &change.campaign_include),
+        (CAMPAIGN, "excludeTargets", &mut campaign.exclude_targets, &change.campaign_exclude),
     ] {
         if let Some(change) = change {
-            *list = targets::stored(
-                tx,
-                &caller.tenant,
-                &format!("systemCredentialPreferences/{name}"),
-                None,
-                change,
-                list,
-            )?;
+            *list = targets::stored(tx, &caller.tenant, &format!("{part}/{name}"), None, change, list)?;
         }
     }
     set(&mut after.registration_proof, change.registration_proof);
@@ -144,36 +133,11 @@ pub fn update(tx: &mut Tx<'_>, caller: &Caller, change: &PolicyChange) -> Result
         entry = entry.modified("mfaResetApproval/userThreshold", old, new);
     }
     let (old, new) = (&before.policy.system_credential_preferences, &after.policy.system_credential_preferences);
-    entry = differences(entry, "systemCredentialPreferences", &json(old)?, &json(new)?);
+    entry = differences(entry, SYSTEM, &json(old)?, &json(new)?);
+    let (old, new) = (&before.policy.registration_campaign, &after.policy.registration_campaign);
+    entry = differences(entry, CAMPAIGN, &json(old)?, &json(new)?);
     save(tx, &actor, &after.policy, entry)?;
     read(tx, &caller.tenant)
-}
-
-pub fn update_configuration(tx: &mut Tx<'_>, caller: &Caller, id: &str, change: &ConfigurationChange) -> Result<()> {
-    let actor = access::authorize(tx, caller, Action::WriteAuthenticationPolicy, None)?;
-    let id = find(id)?;
-    let before = MethodsPolicy::of(tx, &caller.tenant)?;
-    let mut after = before.clone();
-    apply(tx, &caller.tenant, &mut after, id, change.clone())?;
-    let entry = Entry::success(Activity::UPDATE_METHODS_POLICY, subject());
-    let entry = differences(entry, id.as_str(), &document(&before, id)?, &document(&after, id)?);
-    save(tx, &actor, &after, entry)
-}
-
-/// Back to how the configuration was in the beginning.
-pub fn reset_configuration(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<()> {
-    let actor = access::authorize(tx, caller, Action::WriteAuthenticationPolicy, None)?;
-    let id = find(id)?;
-    let before = MethodsPolicy::of(tx, &caller.tenant)?;
-    let mut after = before.clone();
-    after.restore(id);
-    let entry = Entry::success(Activity::RESET_METHODS_POLICY, subject());
-    let entry = differences(entry, id.as_str(), &document(&before, id)?, &document(&after, id)?);
-    save(tx, &actor, &after, entry)
-}
-
-fn find(id: &str) -> Result<ConfigurationId> {
-    ConfigurationId::find(id).ok_or_else(|| Error::method_not_found(id.chars().take(64).collect::<String>()))
 }
 
 fn read(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<WholePolicy> {
@@ -206,81 +170,6 @@ fn set<T>(place: &mut T, change: Option<T>) {
     }
 }
 
-/// Takes out of `change` whatever the configuration has; the rest is refused.
-fn apply(
-    tx: &mut Tx<'_>,
-    tenant: &TenantId,
-    policy: &mut MethodsPolicy,
-    id: ConfigurationId,
-    mut change: ConfigurationChange,
-) -> Result<()> {
-    let common = policy.configuration_mut(id);
-    set(&mut common.state, change.state.take());
-    if let Some(include) = change.include_targets.take() {
-        common.include_targets =
-            targets::stored(tx, tenant, "includeTargets", Some(id), &include, &common.include_targets)?;
-    }
-    if let Some(exclude) = change.exclude_targets.take() {
-        common.exclude_targets =
-            targets::stored(tx, tenant, "excludeTargets", None, &exclude, &common.exclude_targets)?;
-    }
-    match id {
-        ConfigurationId::Fido2 => {
-            set(&mut policy.fido2.is_attestation_enforced, change.is_attestation_enforced.take());
-            set(
-                &mut policy.fido2.is_self_service_registration_allowed,
-                change.is_self_service_registration_allowed.take(),
-            );
-            if let Some(restrictions) = change.key_restrictions.take() {
-                policy.fido2.key_restrictions = checked_restrictions(restrictions)?;
-            }
-        }
-        ConfigurationId::MicrosoftAuthenticator => {
-            if change.number_matching_required_state.take() == Some(AdvancedState::Disabled) {
-                let message = "Number matching is always required: without it, users confirm what they did not begin.";
-                return Err(Error::invalid("featureSettings/numberMatchingRequiredState", message));
-            }
-        }
-        ConfigurationId::Email => {
-            let place = &mut policy.email.allow_external_id_to_use_email_otp;
-            set(place, change.allow_external_id_to_use_email_otp.take());
-        }
-        ConfigurationId::TemporaryAccessPass => {
-            let pass = &mut policy.temporary_access_pass;
-            set(&mut pass.default_lifetime_in_minutes, change.default_lifetime_in_minutes.take());
-            set(&mut pass.minimum_lifetime_in_minutes, change.minimum_lifetime_in_minutes.take());
-            set(&mut pass.maximum_lifetime_in_minutes, change.maximum_lifetime_in_minutes.take());
-            set(&mut pass.default_length, change.default_length.take());
-            set(&mut pass.is_usable_once, change.is_usable_once.take());
-            check_bounds(pass)?;
-        }
-        ConfigurationId::Sms
-        | ConfigurationId::Voice
-        | ConfigurationId::SoftwareOath
-        | ConfigurationId::HardwareOath => {}
-    }
-    refuse_rest(id, &change)
-}
-
-fn refuse_rest(id: ConfigurationId, change: &ConfigurationChange) -> Result<()> {
-    let foreign = [
-        ("isAttestationEnforced", change.is_attestation_enforced.is_some()),
-        ("isSelfServiceRegistrationAllowed", change.is_self_service_registration_allowed.is_some()),
-        ("keyRestrictions", change.key_restrictions.is_some()),
-        ("featureSettings", change.number_matching_required_state.is_some()),
-        ("allowExternalIdToUseEmailOtp", change.allow_external_id_to_use_email_otp.is_some()),
-        ("defaultLifetimeInMinutes", change.default_lifetime_in_minutes.is_some()),
-        ("minimumLifetimeInMinutes", change.minimum_lifetime_in_minutes.is_some()),
-        ("maximumLifetimeInMinutes", change.maximum_lifetime_in_minutes.is_some()),
-        ("defaultLength", change.default_length.is_some()),
-        ("isUsableOnce", change.is_usable_once.is_some()),
-    ];
-    match foreign.iter().find(|(_, is_there)| *is_there) {
-        None => Ok(()),
-        Some((name, _)) => Err(Error::invalid(*name, format!("The configuration {id} has no {name}."))),
-    }
-}
-
 fn check_threshold(threshold: Option<i64>) -> Result<()> {
     if threshold.is_none_or(|users| APPROVAL_THRESHOLD.contains(&users)) {
         return Ok(());
@@ -293,42 +182,6 @@ fn check_threshold(threshold: Option<i64>) -> Result<()> {
     Err(Error::invalid("mfaResetApproval/userThreshold", message))
 }
 
-fn check_bounds(pass: &PassConfiguration) -> Result<()> {
-    let (minimum, default, maximum) =
-        (pass.minimum_lifetime_in_minutes, pass.default_lifetime_in_minutes, pass.maximum_lifetime_in_minutes);
-    for (name, minutes) in [
-        ("minimumLifetimeInMinutes", minimum),
-        ("defaultLifetimeInMinutes", default),
-        ("maximumLifetimeInMinutes", maximum),
-    ] {
-        if !PASS_MINUTES.contains(&minutes) {
-            let message = format!("{name} is {} to {} minutes.", PASS_MINUTES.start(), PASS_MINUTES.end());
-            return Err(Error::invalid(name, message));
-        }
-    }
-    if !(minimum <= default && default <= maximum) {
-        let message = format!(
-            "The lifetimes must be in order: minimum ({minimum}), default ({default}), maximum ({maximum}) minutes."
-        );
-        return Err(Error::invalid("defaultLifetimeInMinutes", message));
-    }
-    if !PASS_LENGTH.contains(&pass.default_length) {
-        let message = format!("A pass has {} to {} characters.", PASS_LENGTH.start(), PASS_LENGTH.end());
-        return Err(Error::invalid("defaultLength", message));
-    }
-    Ok(())
-}
-
-fn checked_restrictions(mut restrictions: KeyRestrictions) -> Result<KeyRestrictions> {
-    const NAME: &str = "keyRestrictions/aaGuids";
-    check_count(NAME, restrictions.aa_guids.len())?;
-    for aa_guid in &mut restrictions.aa_guids {
-        let guid = uuid::Uuid::try_parse(aa_guid).map_err(|_| Error::invalid(NAME, "An AAGUID is a GUID."))?;
-        *aa_guid = guid.to_string();
-    }
-    Ok(restrictions)
-}
-
 fn check_count(name: &str, count: usize) -> Result<()> {
     if count <= MAX_ENTRIES {
         return Ok(());
@@ -338,19 +191,6 @@ fn check_count(name: &str, count: usize) -> Result<()> {
 
 fn json(value: &impl Serialize) -> Result<Value> {
     serde_json::to_value(value).map_err(Error::internal)
-}
-
-fn document(policy: &MethodsPolicy, id: ConfigurationId) -> Result<Value> {
-    match id {
-        ConfigurationId::Fido2 => json(&policy.fido2),
-        ConfigurationId::Email => json(&policy.email),
-        ConfigurationId::TemporaryAccessPass => json(&policy.temporary_access_pass),
-        ConfigurationId::MicrosoftAuthenticator
-        | ConfigurationId::Sms
-        | ConfigurationId::Voice
-        | ConfigurationId::SoftwareOath
-        | ConfigurationId::HardwareOath => json(policy.configuration(id)),
-    }
 }
 
 /// Says property by property what became of a part of the policy.

@@ -90,10 +90,10 @@ pub fn delete_all(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<(
     Ok(())
 }
 
-/// True when somebody of the tenant has the passkey with this id.
+/// True when somebody of the tenant has the passkey, or another key of WebAuthn's, with this id.
 pub fn passkey_exists(tx: &mut Tx<'_>, tenant: &TenantId, id: &MethodId) -> Result<bool> {
     // Written out, so that the index of passkeys fits.
-    let is_passkey = sql::<Bool>("kind = 'fido2'");
+    let is_passkey = sql::<Bool>("kind IN ('fido2', 'windowsHelloForBusiness', 'platformCredential')");
     let query =
         methods::table.filter(methods::tenant_id.eq(tenant)).filter(methods::method_id.eq(id)).filter(is_passkey);
     Ok(diesel::select(diesel::dsl::exists(query)).get_result(tx.conn)?)

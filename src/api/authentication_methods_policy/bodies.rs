@@ -1,129 +1,22 @@
 //! The configurations of the policy as they are sent and received. One shape for every configuration: each carries
 //! the properties that it has.
 
-use poem_openapi::{Enum, Object, types::Example};
+use poem_openapi::{Object, types::Example};
 
+use super::{
+    features::FeatureSettingsBody,
+    provider::{OpenIdConnectBody, OpenIdConnectPatch},
+    targets::{AdvancedStateName, EnforcementName, IncludeBody, PlainBody, StateName, requests},
+};
 use crate::{
+    api::strict_json::text,
     error::{Error, Result},
     methods::policy::{
-        AdvancedState, ConfigurationId, EnforcementType, KeyRestrictions, MethodsPolicy, State, Target, TargetType,
+        Configuration, ConfigurationId, ExternalConfiguration, Fido2Configuration, KeyRestrictions, MethodsPolicy,
+        OpenIdConnect,
     },
-    policy::authentication_methods::{AuthenticationMode, ConfigurationChange, TargetRequest},
-    store::tenants::RegistrationProof,
+    policy::authentication_methods::{ConfigurationChange, Named, OpenIdConnectChange},
 };
-
-/// An enum of the document that mirrors one of the rules'.
-macro_rules! mirror {
-    ($($(#[$meta:meta])* $name:ident as $title:literal of $original:ident { $($variant:ident),+ })+) => {$(
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-        #[oai(rename = $title, rename_all = "camelCase")]
-        pub enum $name { $($variant),+ }
-
-        impl From<$name> for $original {
-            fn from(name: $name) -> Self {
-                match name { $($name::$variant => Self::$variant),+ }
-            }
-        }
-
-        impl From<$original> for $name {
-            fn from(original: $original) -> Self {
-                match original { $($original::$variant => Self::$variant),+ }
-            }
-        }
-    )+};
-}
-
-mirror! {
-    /// Whether a configuration is in force.
-    StateName as "AuthenticationMethodState" of State { Enabled, Disabled }
-    /// `default` leaves the choice to the service.
-    AdvancedStateName as "AdvancedConfigState" of AdvancedState { Default, Enabled, Disabled }
-    /// What a target's id names.
-    TargetTypeName as "AuthenticationMethodTargetType" of TargetType { Group, User }
-    /// How an app is used.
-    ModeName as "MicrosoftAuthenticatorAuthenticationMode" of AuthenticationMode { Any, DeviceBasedPush, Push }
-    /// Whether the listed models are the allowed or the blocked ones.
-    EnforcementName as "Fido2RestrictionEnforcementType" of EnforcementType { Allow, Block }
-    /// What opens a registration that is due: the first factor, or only a temporary access pass (or a passkey).
-    ProofName as "RegistrationProof" of RegistrationProof { FirstFactor, TemporaryAccessPass }
-}
-
-/// Users whom a configuration is for.
-#[derive(Debug, Object)]
-#[oai(
-    rename = "AuthenticationMethodTarget",
-    rename_all = "camelCase",
-    deny_unknown_fields,
-    skip_serializing_if_is_none
-)]
-pub struct IncludeBody {
-    /// `all_users` (targetType group), or a user's id (targetType user).
-    #[oai(validator(max_length = 64))]
-    id: String,
-    target_type: TargetTypeName,
-    is_registration_required: Option<bool>,
-    /// Only of Sms: whether the number may be used to sign in.
-    is_usable_for_sign_in: Option<bool>,
-    /// Only of MicrosoftAuthenticator: push.
-    authentication_mode: Option<ModeName>,
-}
-
-/// Users whom something is for, or not for.
-#[derive(Debug, Object)]
-#[oai(rename = "PlainTarget", rename_all = "camelCase", deny_unknown_fields)]
-pub struct PlainBody {
-    /// `all_users` (targetType group), or a user's id (targetType user).
-    #[oai(validator(max_length = 64))]
-    id: String,
-    target_type: TargetTypeName,
-}
-
-impl From<IncludeBody> for TargetRequest {
-    fn from(body: IncludeBody) -> Self {
-        Self {
-            id: body.id,
-            target_type: body.target_type.into(),
-            is_registration_required: body.is_registration_required,
-            is_usable_for_sign_in: body.is_usable_for_sign_in,
-            authentication_mode: body.authentication_mode.map(Into::into),
-        }
-    }
-}
-
-impl From<PlainBody> for TargetRequest {
-    fn from(body: PlainBody) -> Self {
-        Self {
-            id: body.id,
-            target_type: body.target_type.into(),
-            is_registration_required: None,
-            is_usable_for_sign_in: None,
-            authentication_mode: None,
-        }
-    }
-}
-
-impl From<&Target> for PlainBody {
-    fn from(target: &Target) -> Self {
-        Self { id: target.id.clone(), target_type: target.target_type.into() }
-    }
-}
-
-impl IncludeBody {
-    fn new(id: ConfigurationId, target: &Target) -> Self {
-        Self {
-            id: target.id.clone(),
-            target_type: target.target_type.into(),
-            is_registration_required: Some(target.is_registration_required),
-            is_usable_for_sign_in: (id == ConfigurationId::Sms).then_some(target.is_usable_for_sign_in),
-            authentication_mode: (id == ConfigurationId::MicrosoftAuthenticator).then_some(ModeName::Push),
-        }
-    }
-}
-
-pub fn requests<T: Into<TargetRequest>>(bodies: Option<Vec<T>>) -> Option<Vec<TargetRequest>> {
-    bodies.map(|bodies| bodies.into_iter().map(Into::into).collect())
-}
 
 /// Which models of passkeys may be registered and used.
 #[derive(Debug, Object)]
@@ -134,21 +27,6 @@ pub struct KeyRestrictionsBody {
     /// GUIDs of models.
     #[oai(validator(max_items = 500))]
     aa_guids: Vec<String>,
-}
-
-/// A feature that is on for somebody.
-#[derive(Debug, Object)]
-#[oai(rename = "AuthenticationMethodFeatureConfiguration", rename_all = "camelCase", deny_unknown_fields)]
-pub struct FeatureBody {
-    state: AdvancedStateName,
-}
-
-/// What an authenticator app asks of its user.
-#[derive(Debug, Object)]
-#[oai(rename = "MicrosoftAuthenticatorFeatureSettings", rename_all = "camelCase", deny_unknown_fields)]
-pub struct FeatureSettingsBody {
-    /// Always enabled: whoever confirms a sign-in types the number that it shows.
-    number_matching_required_state: FeatureBody,
 }
 
 /// Who may register and use methods of one kind. A disabled kind can neither be registered nor used; what is
@@ -163,8 +41,9 @@ pub struct FeatureSettingsBody {
 pub struct ConfigurationView {
     #[oai(rename = "@odata.type")]
     odata_type: String,
-    /// `Fido2`, `MicrosoftAuthenticator`, `Sms`, `Voice`, `Email`, `SoftwareOath`, `HardwareOath` or
-    /// `TemporaryAccessPass`.
+    /// `Fido2`, `MicrosoftAuthenticator`, `Sms`, `Voice`, `Email`, `SoftwareOath`, `HardwareOath`,
+    /// `TemporaryAccessPass`, or the GUID of a provider's configuration. (There is no `X509Certificate`: Rekey signs nobody
+    /// in by certificates.)
     id: String,
     state: StateName,
     include_targets: Vec<IncludeBody>,
@@ -189,42 +68,115 @@ pub struct ConfigurationView {
     default_length: Option<i32>,
     /// Of TemporaryAccessPass: true when only passes for one use may be issued.
     is_usable_once: Option<bool>,
-}
-
-/// `#microsoft.graph.fido2AuthenticationMethodConfiguration` and so on.
-pub fn odata_type(id: ConfigurationId) -> String {
-    let (first, rest) = id.as_str().split_at(1);
-    format!("#microsoft.graph.{}{rest}AuthenticationMethodConfiguration", first.to_ascii_lowercase())
+    /// Of MicrosoftAuthenticator. Always false: codes are a method of their own.
+    is_software_oath_enabled: Option<bool>,
+    /// Of Voice: office phones may be registered and called.
+    is_office_phone_allowed: Option<bool>,
+    /// Of a provider.
+    display_name: Option<String>,
+    /// Of a provider: its application.
+    app_id: Option<String>,
+    /// Of a provider.
+    open_id_connect_setting: Option<OpenIdConnectBody>,
 }
 
 impl ConfigurationView {
-    pub fn new(policy: &MethodsPolicy, id: ConfigurationId) -> Self {
-        let common = policy.configuration(id);
-        let fido2 = (id == ConfigurationId::Fido2).then_some(&policy.fido2);
-        let pass = (id == ConfigurationId::TemporaryAccessPass).then_some(&policy.temporary_access_pass);
+    /// All configurations, the providers last.
+    pub fn all(policy: &MethodsPolicy) -> Vec<Self> {
+        let kinds = ConfigurationId::ALL.iter().map(|id| Self::of_kind(policy, *id));
+        kinds.chain(policy.external.iter().map(Self::of_provider)).collect()
+    }
+
+    /// The one that was named.
+    pub fn new(policy: &MethodsPolicy, named: &Named) -> Result<Self> {
+        match named {
+            Named::Kind(id) => Ok(Self::of_kind(policy, *id)),
+            Named::External(id) => {
+                policy.provider(id).map(Self::of_provider).ok_or_else(|| Error::method_not_found(id))
+            }
+        }
+    }
+
+    /// What every configuration has.
+    fn common(named: &Named, common: &Configuration) -> Self {
+        let id = match named {
+            Named::Kind(id) => Some(*id),
+            Named::External(_) => None,
+        };
         Self {
-            odata_type: odata_type(id),
-            id: id.as_str().into(),
+            odata_type: named.odata_type(),
+            id: named.as_str().into(),
             state: common.state.into(),
             include_targets: common.include_targets.iter().map(|target| IncludeBody::new(id, target)).collect(),
             exclude_targets: common.exclude_targets.iter().map(Into::into).collect(),
-            is_attestation_enforced: fido2.map(|fido2| fido2.is_attestation_enforced),
-            is_self_service_registration_allowed: fido2.map(|fido2| fido2.is_self_service_registration_allowed),
-            key_restrictions: fido2.map(|fido2| KeyRestrictionsBody {
-                is_enforced: fido2.key_restrictions.is_enforced,
-                enforcement_type: fido2.key_restrictions.enforcement_type.into(),
-                aa_guids: fido2.key_restrictions.aa_guids.clone(),
-            }),
-            feature_settings: (id == ConfigurationId::MicrosoftAuthenticator).then_some(FeatureSettingsBody {
-                number_matching_required_state: FeatureBody { state: AdvancedStateName::Enabled },
-            }),
-            allow_external_id_to_use_email_otp: (id == ConfigurationId::Email)
-                .then(|| policy.email.allow_external_id_to_use_email_otp.into()),
-            default_lifetime_in_minutes: pass.map(|pass| pass.default_lifetime_in_minutes),
-            minimum_lifetime_in_minutes: pass.map(|pass| pass.minimum_lifetime_in_minutes),
-            maximum_lifetime_in_minutes: pass.map(|pass| pass.maximum_lifetime_in_minutes),
-            default_length: pass.map(|pass| pass.default_length),
-            is_usable_once: pass.map(|pass| pass.is_usable_once),
+            is_attestation_enforced: None,
+            is_self_service_registration_allowed: None,
+            key_restrictions: None,
+            feature_settings: None,
+            allow_external_id_to_use_email_otp: None,
+            default_lifetime_in_minutes: None,
+            minimum_lifetime_in_minutes: None,
+            maximum_lifetime_in_minutes: None,
+            default_length: None,
+            is_usable_once: None,
+            is_software_oath_enabled: None,
+            is_office_phone_allowed: None,
+            display_name: None,
+            app_id: None,
+            open_id_connect_setting: None,
+        }
+    }
+
+    fn of_provider(provider: &ExternalConfiguration) -> Self {
+        let OpenIdConnect { client_id, discovery_url } = provider.open_id_connect_setting.clone();
+        Self {
+            display_name: Some(provider.display_name.clone()),
+            app_id: Some(provider.app_id.clone()),
+            open_id_connect_setting: Some(OpenIdConnectBody { client_id, discovery_url }),
+            ..Self::common(&Named::External(provider.id.clone()), &provider.common)
+        }
+    }
+
+    fn of_kind(policy: &MethodsPolicy, id: ConfigurationId) -> Self {
+        let view = Self::common(&Named::Kind(id), policy.configuration(id));
+        match id {
+            ConfigurationId::Fido2 => {
+                let Fido2Configuration { key_restrictions: keys, .. } = &policy.fido2;
+                Self {
+                    is_attestation_enforced: Some(policy.fido2.is_attestation_enforced),
+                    is_self_service_registration_allowed: Some(policy.fido2.is_self_service_registration_allowed),
+                    key_restrictions: Some(KeyRestrictionsBody {
+                        is_enforced: keys.is_enforced,
+                        enforcement_type: keys.enforcement_type.into(),
+                        aa_guids: keys.aa_guids.clone(),
+                    }),
+                    ..view
+                }
+            }
+            ConfigurationId::MicrosoftAuthenticator => Self {
+                feature_settings: Some(FeatureSettingsBody::fixed()),
+                is_software_oath_enabled: Some(false),
+                ..view
+            },
+            ConfigurationId::Voice => {
+                Self { is_office_phone_allowed: Some(policy.voice.is_office_phone_allowed), ..view }
+            }
+            ConfigurationId::Email => {
+                let state = policy.email.allow_external_id_to_use_email_otp.into();
+                Self { allow_external_id_to_use_email_otp: Some(state), ..view }
+            }
+            ConfigurationId::TemporaryAccessPass => {
+                let pass = &policy.temporary_access_pass;
+                Self {
+                    default_lifetime_in_minutes: Some(pass.default_lifetime_in_minutes),
+                    minimum_lifetime_in_minutes: Some(pass.minimum_lifetime_in_minutes),
+                    maximum_lifetime_in_minutes: Some(pass.maximum_lifetime_in_minutes),
+                    default_length: Some(pass.default_length),
+                    is_usable_once: Some(pass.is_usable_once),
+                    ..view
+                }
+            }
+            ConfigurationId::Sms | ConfigurationId::SoftwareOath | ConfigurationId::HardwareOath => view,
         }
     }
 }
@@ -263,6 +215,18 @@ pub struct ConfigurationBody {
     default_length: Option<i32>,
     /// Of TemporaryAccessPass: true when only passes for one use may be issued.
     is_usable_once: Option<bool>,
+    /// Of MicrosoftAuthenticator: false.
+    is_software_oath_enabled: Option<bool>,
+    /// Of Voice: office phones may be registered and called.
+    is_office_phone_allowed: Option<bool>,
+    /// Of a provider.
+    #[oai(validator(max_length = 256), deserialize_with = "text")]
+    display_name: Option<String>,
+    /// Of a provider.
+    #[oai(validator(max_length = 64), deserialize_with = "text")]
+    app_id: Option<String>,
+    /// Of a provider.
+    open_id_connect_setting: Option<OpenIdConnectPatch>,
 }
 
 impl Example for ConfigurationBody {
@@ -277,38 +241,36 @@ impl Example for ConfigurationBody {
     }
 }
 
-impl ConfigurationBody {
-    /// The change that is asked of the configuration `id`. `odata_type` is what the body calls itself.
-    pub fn into_change(self, id: &str, odata_type: Option<&str>) -> Result<ConfigurationChange> {
-        let found = ConfigurationId::find(id);
-        if self.id.is_some_and(|named| found.is_some_and(|id| !id.as_str().eq_ignore_ascii_case(&named))) {
-            return Err(Error::invalid("id", "The id of a configuration cannot change."));
-        }
-        if let (Some(sent), Some(expected)) = (odata_type, found.map(self::odata_type))
-            && sent != expected
-        {
-            return Err(Error::invalid("@odata.type", format!("The @odata.type of this configuration is {expected}.")));
-        }
-        Ok(ConfigurationChange {
-            state: self.state.map(Into::into),
-            include_targets: requests(self.include_targets),
-            exclude_targets: requests(self.exclude_targets),
-            is_attestation_enforced: self.is_attestation_enforced,
-            is_self_service_registration_allowed: self.is_self_service_registration_allowed,
-            key_restrictions: self.key_restrictions.map(|restrictions| KeyRestrictions {
+impl TryFrom<ConfigurationBody> for ConfigurationChange {
+    type Error = Error;
+
+    fn try_from(body: ConfigurationBody) -> Result<Self> {
+        Ok(Self {
+            id: body.id,
+            state: body.state.map(Into::into),
+            include_targets: requests(body.include_targets),
+            exclude_targets: requests(body.exclude_targets),
+            is_attestation_enforced: body.is_attestation_enforced,
+            is_self_service_registration_allowed: body.is_self_service_registration_allowed,
+            key_restrictions: body.key_restrictions.map(|restrictions| KeyRestrictions {
                 is_enforced: restrictions.is_enforced,
                 enforcement_type: restrictions.enforcement_type.into(),
                 aa_guids: restrictions.aa_guids,
             }),
-            number_matching_required_state: self
-                .feature_settings
-                .map(|settings| settings.number_matching_required_state.state.into()),
-            allow_external_id_to_use_email_otp: self.allow_external_id_to_use_email_otp.map(Into::into),
-            default_lifetime_in_minutes: self.default_lifetime_in_minutes,
-            minimum_lifetime_in_minutes: self.minimum_lifetime_in_minutes,
-            maximum_lifetime_in_minutes: self.maximum_lifetime_in_minutes,
-            default_length: self.default_length,
-            is_usable_once: self.is_usable_once,
+            features: body.feature_settings.map(FeatureSettingsBody::into_change).transpose()?,
+            is_software_oath_enabled: body.is_software_oath_enabled,
+            is_office_phone_allowed: body.is_office_phone_allowed,
+            allow_external_id_to_use_email_otp: body.allow_external_id_to_use_email_otp.map(Into::into),
+            default_lifetime_in_minutes: body.default_lifetime_in_minutes,
+            minimum_lifetime_in_minutes: body.minimum_lifetime_in_minutes,
+            maximum_lifetime_in_minutes: body.maximum_lifetime_in_minutes,
+            default_length: body.default_length,
+            is_usable_once: body.is_usable_once,
+            display_name: body.display_name,
+            app_id: body.app_id,
+            open_id_connect_setting: body.open_id_connect_setting.map(
+                |OpenIdConnectPatch { client_id, discovery_url }| OpenIdConnectChange { client_id, discovery_url },
+            ),
         })
     }
 }

@@ -5,11 +5,17 @@ use poem_openapi::{
     types::{Example, MaybeUndefined},
 };
 
-use super::bodies::{AdvancedStateName, ConfigurationView, PlainBody, ProofName, requests};
+use super::{
+    bodies::ConfigurationView,
+    targets::{AdvancedStateName, CampaignTargetBody, PlainBody, ProofName, requests},
+};
 use crate::{
-    methods::policy::ConfigurationId,
+    error::Error,
     policy::authentication_methods::{self, PolicyChange, WholePolicy},
 };
+
+/// Where every tenant's migration from an older policy stands.
+const MIGRATED: &str = "migrationComplete";
 
 /// For whom the system chooses the strongest method, whatever the user's default.
 #[derive(Debug, Object)]
@@ -20,13 +26,15 @@ struct SystemPreferencesView {
     exclude_targets: Vec<PlainBody>,
 }
 
-/// Nudging users to register an app. Rekey does not: its state is always disabled.
+/// Whom a sign-in page nudges to set up an authenticator app. It is kept and shown for whoever shows the page; Rekey
+/// itself nudges nobody.
 #[derive(Debug, Object)]
 #[oai(rename = "AuthenticationMethodsRegistrationCampaign", rename_all = "camelCase")]
 struct CampaignView {
     state: AdvancedStateName,
+    /// Days until whoever put it off is asked again.
     snooze_duration_in_days: i32,
-    include_targets: Vec<PlainBody>,
+    include_targets: Vec<CampaignTargetBody>,
     exclude_targets: Vec<PlainBody>,
 }
 
@@ -70,19 +78,20 @@ pub struct PolicyView {
 impl From<WholePolicy> for PolicyView {
     fn from(whole: WholePolicy) -> Self {
         let system = &whole.policy.system_credential_preferences;
+        let campaign = &whole.policy.registration_campaign;
         Self {
             id: authentication_methods::ID.into(),
             display_name: authentication_methods::NAME.into(),
             description: "Which authentication methods the users of the tenant may register and use.".into(),
             last_modified_date_time: whole.modified_at.map(|at| at.to_iso()),
             policy_version: "1.4".into(),
-            policy_migration_state: "migrationComplete".into(),
+            policy_migration_state: MIGRATED.into(),
             registration_enforcement: RegistrationEnforcementView {
                 authentication_methods_registration_campaign: CampaignView {
-                    state: AdvancedStateName::Disabled,
-                    snooze_duration_in_days: 0,
-                    include_targets: vec![],
-                    exclude_targets: vec![],
+                    state: campaign.state.into(),
+                    snooze_duration_in_days: campaign.snooze_duration_in_days,
+                    include_targets: campaign.include_targets.iter().map(Into::into).collect(),
+                    exclude_targets: campaign.exclude_targets.iter().map(Into::into).collect(),
                 },
             },
             system_credential_preferences: SystemPreferencesView {
@@ -92,10 +101,7 @@ impl From<WholePolicy> for PolicyView {
             },
             registration_proof: whole.registration_proof.into(),
             mfa_reset_approval: ApprovalView { user_threshold: whole.mfa_reset_approval_threshold },
-            authentication_method_configurations: ConfigurationId::ALL
-                .iter()
-                .map(|id| ConfigurationView::new(&whole.policy, *id))
-                .collect(),
+            authentication_method_configurations: ConfigurationView::all(&whole.policy),
         }
     }
 }
@@ -114,6 +120,28 @@ struct SystemPreferencesBody {
     exclude_targets: Option<Vec<PlainBody>>,
 }
 
+/// Whom a sign-in page nudges; what is left out stays.
+#[derive(Debug, Object)]
+#[oai(rename = "AuthenticationMethodsRegistrationCampaignUpdate", rename_all = "camelCase", deny_unknown_fields)]
+struct CampaignBody {
+    state: Option<AdvancedStateName>,
+    /// 0 to 14 days.
+    snooze_duration_in_days: Option<i32>,
+    /// At most 500.
+    #[oai(validator(max_items = 500))]
+    include_targets: Option<Vec<CampaignTargetBody>>,
+    /// At most 500; they outrank the included ones.
+    #[oai(validator(max_items = 500))]
+    exclude_targets: Option<Vec<PlainBody>>,
+}
+
+/// How users are brought to register methods.
+#[derive(Debug, Object)]
+#[oai(rename = "RegistrationEnforcementUpdate", rename_all = "camelCase", deny_unknown_fields)]
+struct RegistrationEnforcementBody {
+    authentication_methods_registration_campaign: Option<CampaignBody>,
+}
+
 /// When a reset of many users takes a second person.
 #[derive(Debug, Object)]
 #[oai(rename = "MfaResetApprovalUpdate", rename_all = "camelCase", deny_unknown_fields)]
@@ -127,7 +155,11 @@ struct ApprovalBody {
 #[derive(Debug, Object)]
 #[oai(rename = "AuthenticationMethodsPolicyUpdate", rename_all = "camelCase", deny_unknown_fields, example)]
 pub struct PolicyBody {
+    registration_enforcement: Option<RegistrationEnforcementBody>,
     system_credential_preferences: Option<SystemPreferencesBody>,
+    /// `migrationComplete`: it cannot be anything else.
+    #[oai(validator(max_length = 64))]
+    policy_migration_state: Option<String>,
     /// What opens a registration that is due, after a reset above all.
     registration_proof: Option<ProofName>,
     /// Null is the same as a `userThreshold` of null.
@@ -138,6 +170,15 @@ pub struct PolicyBody {
 impl Example for PolicyBody {
     fn example() -> Self {
         Self {
+            registration_enforcement: Some(RegistrationEnforcementBody {
+                authentication_methods_registration_campaign: Some(CampaignBody {
+                    state: Some(AdvancedStateName::Enabled),
+                    snooze_duration_in_days: Some(3),
+                    include_targets: Some(vec![CampaignTargetBody::everybody()]),
+                    exclude_targets: None,
+                }),
+            }),
+            policy_migration_state: None,
             system_credential_preferences: Some(SystemPreferencesBody {
                 state: Some(AdvancedStateName::Enabled),
                 include_targets: None,
@@ -149,20 +190,32 @@ impl Example for PolicyBody {
     }
 }
 
-impl From<PolicyBody> for PolicyChange {
-    fn from(body: PolicyBody) -> Self {
-        let system = body.system_credential_preferences;
-        let (state, include, exclude) = match system {
-            Some(system) => (system.state, system.include_targets, system.exclude_targets),
-            None => (None, None, None),
-        };
-        Self {
+impl TryFrom<PolicyBody> for PolicyChange {
+    type Error = Error;
+
+    fn try_from(body: PolicyBody) -> Result<Self, Error> {
+        if body.policy_migration_state.is_some_and(|state| state != MIGRATED) {
+            let message = "There is no older policy beside this one: the policyMigrationState is migrationComplete.";
+            return Err(Error::invalid("policyMigrationState", message));
+        }
+        let mut change = Self {
             registration_proof: body.registration_proof.map(Into::into),
             mfa_reset_approval_threshold: threshold(body.mfa_reset_approval),
-            system_preference_state: state.map(Into::into),
-            system_preference_include: requests(include),
-            system_preference_exclude: requests(exclude),
+            ..Self::default()
+        };
+        if let Some(system) = body.system_credential_preferences {
+            change.system_preference_state = system.state.map(Into::into);
+            change.system_preference_include = requests(system.include_targets);
+            change.system_preference_exclude = requests(system.exclude_targets);
         }
+        let enforcement = body.registration_enforcement;
+        if let Some(campaign) = enforcement.and_then(|it| it.authentication_methods_registration_campaign) {
+            change.campaign_state = campaign.state.map(Into::into);
+            change.campaign_snooze = campaign.snooze_duration_in_days;
+            change.campaign_include = requests(campaign.include_targets);
+            change.campaign_exclude = requests(campaign.exclude_targets);
+        }
+        Ok(change)
     }
 }
 

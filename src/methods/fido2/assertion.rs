@@ -1,22 +1,19 @@
-//! Signing in with a passkey: a challenge, then the authenticator's signature over it.
+//! Signing in with a passkey or another key of WebAuthn's: a challenge, then the authenticator's signature over it.
 
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use webauthn_rs_core::proto::{AuthenticationState, Credential, PublicKeyCredential, UserVerificationPolicy};
 
-use super::{Fido2, relying_party::RelyingParty};
+use super::relying_party::RelyingParty;
 use crate::{
     error::{Error, Result},
     id::{ChallengeId, MethodId, SessionId, TenantId, UserId},
-    methods::{
-        Method, Stored,
-        proof::{self, Prompt, Verdict},
-    },
+    methods::proof::{self, Prompt, Verdict},
     store::{
         Tx,
         challenges::{self, Challenge, Purpose},
-        methods,
+        methods::{self, MethodRow},
         users::User,
     },
 };
@@ -45,8 +42,8 @@ pub fn challenge(
     let Some(user) = user else { return ask(tx, party, tenant, &UserId::new(session.as_str()), session, vec![], None) };
     let mut credentials = vec![];
     for method in proof::usable(tx, user)? {
-        if let Method::Fido2(passkey) = method {
-            credentials.extend(super::open(tx, &passkey.row)?);
+        if let Some(row) = method.webauthn_row() {
+            credentials.extend(super::open(tx, row)?);
         }
     }
     if credentials.is_empty() {
@@ -60,11 +57,11 @@ pub fn challenge_one(
     tx: &mut Tx<'_>,
     party: &RelyingParty,
     user: &User,
-    passkey: &Stored<Fido2>,
+    row: &MethodRow,
     session: &SessionId,
 ) -> Result<Prompt> {
-    let credential = super::open(tx, &passkey.row)?.into_iter().collect();
-    let method = Some(passkey.row.method_id.clone());
+    let credential = super::open(tx, row)?.into_iter().collect();
+    let method = Some(row.method_id.clone());
     ask(tx, party, &user.tenant_id, &user.user_id, session, credential, method)
 }
 
@@ -112,18 +109,18 @@ pub fn verify(
     tx: &mut Tx<'_>,
     party: &RelyingParty,
     user: &User,
-    passkey: &Stored<Fido2>,
+    row: &MethodRow,
     session: &SessionId,
     answer: &Value,
 ) -> Result<Verdict> {
     let answer: PublicKeyCredential = serde_json::from_value(answer.clone())
         .map_err(|_| Error::invalid("publicKeyCredential", "This is not WebAuthn's AuthenticationResponseJSON."))?;
-    let Some(asked) = take(tx, user, passkey, session, &answer.response.client_data_json)? else {
+    let Some(asked) = take(tx, user, row, session, &answer.response.client_data_json)? else {
         return Ok(Verdict::Refused(
             "This session asked for no such answer, has it already or waits no longer: ask for a new challenge.",
         ));
     };
-    let Some(mut credential) = super::open(tx, &passkey.row)? else {
+    let Some(mut credential) = super::open(tx, row)? else {
         return Ok(Verdict::Refused("This passkey is only a record; it cannot be used to sign in."));
     };
     match answer.get_user_unique_id().filter(|handle| !handle.is_empty()) {
@@ -137,7 +134,7 @@ pub fn verify(
     };
     credential.counter = outcome.counter();
     credential.backup_state = outcome.backup_state();
-    let mut row = passkey.row.clone();
+    let mut row = row.clone();
     super::seal(tx, &mut row, &credential)?;
     row.last_used_at = Some(tx.now());
     methods::update(tx, &row)?;
@@ -148,14 +145,14 @@ pub fn verify(
 fn take(
     tx: &mut Tx<'_>,
     user: &User,
-    passkey: &Stored<Fido2>,
+    row: &MethodRow,
     session: &SessionId,
     client_data_json: &[u8],
 ) -> Result<Option<Asked>> {
     let is_ours = |challenge: &Challenge| {
         challenge.tenant_id == user.tenant_id
             && challenge.session_id.as_ref() == Some(session)
-            && challenge.method_id.as_ref().is_none_or(|id| *id == passkey.row.method_id)
+            && challenge.method_id.as_ref().is_none_or(|id| *id == row.method_id)
     };
     let challenge = super::answered(tx, Purpose::PasskeyAssertion, client_data_json)?.filter(is_ours);
     let Some(challenge) = challenge else { return Ok(None) };

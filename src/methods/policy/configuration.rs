@@ -146,6 +146,66 @@ impl Default for EmailConfiguration {
     }
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct VoiceConfiguration {
+    #[serde(flatten)]
+    pub common: Configuration,
+    /// Whether office phones may be registered and called.
+    pub is_office_phone_allowed: bool,
+}
+
+impl Default for VoiceConfiguration {
+    fn default() -> Self {
+        Self { common: Configuration::default(), is_office_phone_allowed: true }
+    }
+}
+
+/// A provider that proves users by itself (Graph's `externalAuthenticationMethodConfiguration`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExternalConfiguration {
+    /// A lower-case GUID.
+    pub id: String,
+    #[serde(flatten)]
+    pub common: Configuration,
+    pub display_name: String,
+    /// The provider's application in this tenant; a lower-case GUID.
+    pub app_id: String,
+    pub open_id_connect_setting: OpenIdConnect,
+}
+
+/// How the provider is asked (OpenID Connect Discovery 1.0).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenIdConnect {
+    /// Who the tenant is at the provider.
+    pub client_id: String,
+    pub discovery_url: String,
+}
+
+/// Graph's `authenticationMethodsRegistrationCampaign`: whom a sign-in page nudges to set up an authenticator app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RegistrationCampaign {
+    pub state: AdvancedState,
+    /// Days until whoever put it off is asked again; 0: at every sign-in with MFA.
+    pub snooze_duration_in_days: i32,
+    pub include_targets: Vec<Target>,
+    pub exclude_targets: Vec<Target>,
+}
+
+impl Default for RegistrationCampaign {
+    fn default() -> Self {
+        Self {
+            state: AdvancedState::Disabled,
+            snooze_duration_in_days: 1,
+            include_targets: vec![],
+            exclude_targets: vec![],
+        }
+    }
+}
+
 /// Graph's `systemCredentialPreferences`: for whom the system chooses the strongest method.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

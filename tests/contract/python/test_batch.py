@@ -5,6 +5,7 @@ from kiota_abstractions.api_error import APIError
 from msgraph.generated.models.phone_authentication_method import PhoneAuthenticationMethod
 from msgraph.generated.models.user import User
 from msgraph.generated.models.user_collection_response import UserCollectionResponse
+from msgraph_core.requests.batch_request_builder import BatchRequestBuilder
 from msgraph_core.requests.batch_request_content import BatchRequestContent
 from msgraph_core.requests.batch_request_content_collection import BatchRequestContentCollection
 from msgraph_core.requests.batch_request_item import BatchRequestItem
@@ -64,7 +65,8 @@ async def test_more_than_twenty(graph):
 
 async def test_the_beta_has_it_too(beta):
     request = beta.users.by_user_id(server.ADELE).authentication.hardware_oath_methods.to_get_request_information()
-    answers = await beta.batch.post(BatchRequestContent({"one": BatchRequestItem(request, id="one")}))
+    batch = BatchRequestBuilder(beta.request_adapter)
+    answers = await batch.post(BatchRequestContent({"one": BatchRequestItem(request, id="one")}))
     assert answers.get_response_status_codes() == {"one": 200}
 
 

@@ -32,6 +32,7 @@ from conftest import client_of, secret_credential
 from test_users import headers
 
 READER = "f2ef992c-3afb-46b9-b7cf-a126ee74c451"
+AUTHENTICATION_ADMINISTRATOR = "c4e39bd9-1100-46d3-8c65-fb160da0071f"
 
 
 def roles(*ids: str) -> DelegatedAdminAccessDetails:
@@ -54,7 +55,7 @@ async def draft(partner, contoso) -> DelegatedAdminRelationship:
         # The Python client writes a timedelta in words of its own instead of ISO 8601's, so it is told which.
         additional_data={"duration": "P30D"},
         customer=DelegatedAdminRelationshipCustomerParticipant(tenant_id=contoso, display_name="Contoso"),
-        access_details=roles(READER),
+        access_details=roles(READER, AUTHENTICATION_ADMINISTRATOR),
     )
     return await partner.tenant_relationships.delegated_admin_relationships.post(body)
 
@@ -108,9 +109,10 @@ async def test_from_a_proposal_to_its_end(graph, partner, draft, contoso):
     read = await assignment.get()
     assert read.status == DelegatedAdminAccessAssignmentStatus.Active
     assert [role.role_definition_id for role in read.access_details.unified_roles] == [READER]
-    await assignment.patch(DelegatedAdminAccessAssignment(access_details=roles(READER)), with_etag(read))
+    both = roles(READER, AUTHENTICATION_ADMINISTRATOR)
+    await assignment.patch(DelegatedAdminAccessAssignment(access_details=both), with_etag(read))
+    assert len((await assignment.get()).access_details.unified_roles) == 2
     operations = (await mine.operations.get()).value
-    assert operations
     operation = mine.operations.by_delegated_admin_relationship_operation_id(operations[0].id)
     assert (await operation.get()).status == operations[0].status
     await assignment.delete(with_etag(await assignment.get()))

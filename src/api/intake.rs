@@ -310,8 +310,7 @@ fn move_to(request: &mut Request, address: &str) -> poem::Result<()> {
 /// Puts the question that a `$skiptoken` or `$deltatoken` carries in its place, so that handlers see whole options.
 fn open_token(app: &App, request: &mut Request, info: &mut RequestInfo) -> poem::Result<()> {
     let opened = links::opened(&app.store.context().sealer, &info.path, &info.query).map_err(|error| {
-        let is_directory =
-            request.uri().path() == "/v1.0/users" || request.uri().path().starts_with("/v1.0/directory/");
+        let is_directory = problem::is_directory(request.uri().path());
         problem::Problem(if is_directory { error.in_directory() } else { error })
     })?;
     if let Some(query) = opened {

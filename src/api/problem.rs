@@ -195,11 +195,15 @@ fn describe(error: &Error) -> Description {
     }
 }
 
+/// Whether what stands under this path belongs to Graph's directory service.
+pub fn is_directory(path: &str) -> bool {
+    const ROOTS: [&str; 5] = ["/users", "/directory", "/organization", "/roleManagement", "/applications"];
+    ROOTS.iter().any(|segment| path.contains(segment)) && !path.contains("/authentication")
+}
+
 /// What poem itself refuses.
 fn describe_poem(error: &poem::Error, info: &RequestInfo) -> Description {
-    let is_directory = ["/users", "/directory", "/organization"].iter().any(|segment| info.path.contains(segment));
-    let bad_request =
-        if is_directory && !info.path.contains("/authentication") { "Request_BadRequest" } else { "badRequest" };
+    let bad_request = if is_directory(&info.path) { "Request_BadRequest" } else { "badRequest" };
     if let Some(error) = error.downcast_ref::<Error>() {
         return describe(error);
     }

@@ -50,9 +50,12 @@ pub struct UserQuery {
     pub size: usize,
 }
 
-/// Where a page ended: in which branch, behind which key, behind which user of those with the same key.
+/// Where a page ended: in which branch, and behind which row of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place(usize, String, UserId);
+pub struct Place(usize, After);
+
+/// Behind a key, and behind a user of those with the same key; `None` for the beginning.
+type After = Option<(String, UserId)>;
 
 /// A page, and where the next begins.
 #[derive(Debug, Clone, Default)]
@@ -89,7 +92,7 @@ struct Branch {
 pub fn page(tx: &mut Tx<'_>, tenant: &TenantId, query: &UserQuery) -> Result<UserPage> {
     let branches = branches(query);
     let (first, mut after) = match &query.after {
-        Some(Place(branch, key, user)) => (*branch, Some((key.clone(), user.clone()))),
+        Some(Place(branch, after)) => (*branch, after.clone()),
         None => (0, None),
     };
     let mut page = UserPage::default();
@@ -100,8 +103,8 @@ pub fn page(tx: &mut Tx<'_>, tenant: &TenantId, query: &UserQuery) -> Result<Use
             Along::Words(prefix) => along_words(tx, tenant, branch, prefix, after.take(), room)?,
         };
         page.users.extend(step.users);
-        if let Some((key, user)) = step.next {
-            page.next = Some(Place(number, key, user));
+        if step.more {
+            page.next = Some(Place(number, step.last));
             return Ok(page);
         }
     }
@@ -211,7 +214,9 @@ fn bound(filter: &UserFilter, only: Option<Key>) -> Option<Along> {
 #[derive(Default)]
 struct Step {
     users: Vec<User>,
-    next: Option<(String, UserId)>,
+    /// Whether the branch goes on, and where.
+    more: bool,
+    last: After,
 }
 
 type KeyColumn = Box<dyn BoxableExpression<users::table, <AnyConnection as Connection>::Backend, SqlType = Text>>;
@@ -226,8 +231,6 @@ fn column(key: Key) -> KeyColumn {
         Key::Mail => Box::new(users::mail_key.assume_not_null()),
     }
 }
-
-type After = Option<(String, UserId)>;
 
 /// Rows of the walk behind `after`, up to `until` (included), in the walk's order.
 macro_rules! walked {
@@ -296,16 +299,16 @@ fn along_key(
     }
     let mut found: Vec<(String, Row)> =
         rows.select((column(key), Row::as_select())).limit(room as i64 + 1).load(tx.conn)?;
-    let next = match found.len() > room {
-        true => {
-            found.truncate(room);
-            // A page without room asks only whether there is more: it begins where this one did.
-            found.last().map(|(text, row)| (text.clone(), row.user_id.clone())).or(after)
-        }
-        false => until,
+    let is_full = found.len() > room;
+    found.truncate(room);
+    let last = match (found.last(), is_full) {
+        (Some((text, row)), true) => Some((text.clone(), row.user_id.clone())),
+        // Without room the next page begins where this one would have.
+        (None, true) => after,
+        (_, false) => until.clone(),
     };
     let users = found.into_iter().map(|(_, row)| row.into_user()).collect::<Result<_>>()?;
-    Ok(Step { users, next })
+    Ok(Step { users, more: is_full || until.is_some(), last })
 }
 
 fn along_words(
@@ -335,8 +338,7 @@ fn along_words(
             });
             if let Some(user) = user {
                 if step.users.len() == room {
-                    step.next = after;
-                    return Ok(step);
+                    return Ok(Step { more: true, last: after, ..step });
                 }
                 step.users.push(user.clone());
             }
@@ -347,8 +349,7 @@ fn along_words(
             return Ok(step);
         }
         if looked_at >= WINDOW {
-            step.next = after;
-            return Ok(step);
+            return Ok(Step { more: true, last: after, ..step });
         }
     }
 }
@@ -359,3 +360,6 @@ fn meeting(tx: &mut Tx<'_>, tenant: &TenantId, ids: &[&UserId], filter: &UserFil
     let met = some.filter(users::deleted_at.is_null()).filter(matching(filter)).select(Row::as_select());
     met.load(tx.conn)?.into_iter().map(Row::into_user).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,9 @@ fn print(expression: &Expression, prefix: &str) -> String {
         Expression::Test { path, operator: Operator::StartsWith, value } => {
             format!("startswith({prefix}{path}, {})", print_literal(value))
         }
+        Expression::Test { path, operator: Operator::EndsWith, value } => {
+            format!("EndsWith({prefix}{path}, {})", print_literal(value))
+        }
         Expression::Test { path, operator, value } => {
             format!("{prefix}{path} {} {}", spelling(*operator), print_literal(value))
         }
@@ -48,11 +51,8 @@ fn tests() -> impl Strategy<Value = Expression> {
     let operators = prop::sample::select(vec![Eq, Ne, Gt, Ge, Lt, Le]);
     prop_oneof![
         (paths(), operators, literals()).prop_map(|(path, operator, value)| Expression::Test { path, operator, value }),
-        (paths(), "[^\\p{Cc}]{0,12}").prop_map(|(path, text)| Expression::Test {
-            path,
-            operator: StartsWith,
-            value: Literal::Text(text)
-        }),
+        (paths(), prop::sample::select(vec![StartsWith, EndsWith]), "[^\\p{Cc}]{0,12}")
+            .prop_map(|(path, operator, text)| Expression::Test { path, operator, value: Literal::Text(text) }),
     ]
 }
 
@@ -93,6 +93,7 @@ fn nearly_filters() -> impl Strategy<Value = String> {
         "or",
         "not",
         "startswith(",
+        "in",
         "2026-01-01T00:00:00Z",
         "-1",
         "null",
@@ -129,6 +130,17 @@ fn and_binds_tighter_than_or_and_not_tighter_than_both() {
     assert_eq!(parsed("NOT a eq '1' AND b EQ '2'"), expected);
     let expected = Expression::And(Box::new(Expression::And(a(), b())), c());
     assert_eq!(parsed("a eq '1' and b eq '2' and c eq '3'"), expected);
+}
+
+#[test]
+fn one_of_a_list_is_equal_to_one_of_them() {
+    let expected = Expression::Or(Box::new(eq("a", "1")), Box::new(eq("a", "2")));
+    assert_eq!(parse("a in ('1', '2')"), Ok(expected.clone()));
+    assert_eq!(parse("not (a IN ('1','2'))"), Ok(Expression::Not(Box::new(expected))));
+    assert_eq!(parse("a in ('1')"), Ok(eq("a", "1")));
+    for wrong in ["a in", "a in '1'", "a in ()", "a in ('1',)", "a in ('1'", "a in (b)"] {
+        assert!(parse(wrong).is_err(), "{wrong}");
+    }
 }
 
 #[test]

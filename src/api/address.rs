@@ -30,7 +30,7 @@ pub fn plain(path_and_query: &str) -> Option<String> {
     if !is_odd {
         return None;
     }
-    let mut call = Call { query, arguments: vec![] };
+    let mut call = Call { query, arguments: vec![], resolved: vec![] };
     let path: String = path.split('/').map(|segment| call.plain(segment)).collect::<Vec<_>>().join("/");
     let query = call.whole_query();
     let plain = if query.is_empty() { path } else { format!("{path}?{query}") };
@@ -41,6 +41,8 @@ pub fn plain(path_and_query: &str) -> Option<String> {
 struct Call<'a> {
     query: &'a str,
     arguments: Vec<(String, String)>,
+    /// Options of the query that aliases stood for.
+    resolved: Vec<String>,
 }
 
 impl Call<'_> {
@@ -69,7 +71,7 @@ impl Call<'_> {
                 }
                 _ => {
                     for (parameter, value) in arguments {
-                        let value = self.resolved(&value);
+                        let value = self.value_of(&value);
                         self.arguments.push((parameter, value));
                     }
                     name.to_owned().into()
@@ -81,21 +83,19 @@ impl Call<'_> {
 
     /// A literal, or what the query says for an alias (OData 4.01 part 2, section 5.3.1.2). Clients have been seen to
     /// leave the alias's `@` out there.
-    fn resolved(&self, value: &str) -> String {
+    fn value_of(&mut self, value: &str) -> String {
         let Some(alias) = value.strip_prefix('@') else { return unquoted(value) };
-        let found = form_urlencoded::parse(self.query.as_bytes())
-            .find(|(name, _)| name == value || name == alias)
-            .map(|(_, value)| unquoted(&value));
-        found.unwrap_or_default()
+        let found = form_urlencoded::parse(self.query.as_bytes()).find(|(name, _)| name == value || name == alias);
+        let Some((name, value)) = found else { return String::new() };
+        self.resolved.push(name.into_owned());
+        unquoted(&value)
     }
 
     /// The arguments, and whatever else the query holds.
     fn whole_query(&self) -> String {
         let is_taken = |option: &&str| {
-            let name = form_urlencoded::parse(option.as_bytes()).next().map(|(name, _)| name.into_owned());
-            let name = name.unwrap_or_default();
-            let name = name.strip_prefix('@').unwrap_or(&name);
-            self.arguments.iter().any(|(parameter, _)| parameter == name)
+            let option = form_urlencoded::parse(option.as_bytes()).next();
+            option.is_some_and(|(name, _)| self.resolved.iter().any(|resolved| *resolved == name))
         };
         let rest = self.query.split('&').filter(|option| !option.is_empty() && !is_taken(option));
         let own = self.arguments.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));

@@ -1,7 +1,7 @@
 //! `docs/graph-operations.md` is made from the document: what it calls supported is there, and what it calls left out
 //! is not.
 //!
-//! The list below is Microsoft Graph's, section by section; the addresses, permissions and the table are derived.
+//! The list below is Microsoft Graph's, section by section; the addresses and what is supported are derived.
 //! `UPDATE_DOCS=1 cargo test --test graph_operations` writes the page anew.
 
 use std::fmt::Write;
@@ -96,6 +96,7 @@ const SECTIONS: &[Section] = &[
             has("Delete it", "DELETE", "/users/{}/authentication/qrCodePinMethod/temporaryQRCode"),
             has("Get the PIN", "GET", "/users/{}/authentication/qrCodePinMethod/pin"),
             has("Reset the PIN", "PATCH", "/users/{}/authentication/qrCodePinMethod/pin"),
+            has("Change the own PIN", "PATCH", "/me/authentication/qrCodePinMethod/pin/updatePin"),
             has("Revoke sign-in sessions", "POST", "/users/{}/revokeSignInSessions"),
         ],
     },
@@ -370,8 +371,8 @@ What Rekey makes of every operation of Graph in its field. This page is made fro
 `tests/graph_operations.rs`, which fails when a line is not true.
 
 All operations answer below `/v1.0` and below `/beta`, wherever Microsoft has them. `{user}` is an id or a
-userPrincipalName. *Own* says that a signed-in user may do the same below `/me`. The permission is the least that an
-application needs; `/docs` names the others, and the roles that users need.
+userPrincipalName. *Own* says that a signed-in user may do the same below `/me`. Which permissions and roles an operation
+takes stands in `/docs`.
 ";
 
 #[test]
@@ -393,22 +394,21 @@ fn the_page_tells_what_the_document_has() {
 fn page(document: &Value) -> (String, Vec<String>) {
     let (mut page, mut untrue) = (HEAD.to_owned(), vec![]);
     for section in SECTIONS {
-        write!(page, "\n## {}\n\n| | operation | own | permission |\n|---|---|---|---|\n", section.title).unwrap();
+        write!(page, "\n## {}\n\n| | operation | in Rekey | own |\n|---|---|---|---|\n", section.title).unwrap();
         for Operation(title, method, path, left_out) in section.operations {
             let found = find(document, method, path);
             match (found, left_out) {
-                (Some((address, operation)), None) => {
+                (Some(address), None) => {
                     let own = path.strip_prefix("/users/{}").map(|rest| format!("/me{rest}"));
-                    let own = own.is_some_and(|own| find(document, method, &own).is_some()) || path.starts_with("/me/");
-                    writeln!(
-                        page,
-                        "| {title} | `{method} {address}` | {} | {} |",
-                        if own { "yes" } else { "" },
-                        permission(operation)
-                    )
-                    .unwrap();
+                    let is_own =
+                        path.starts_with("/me/") || own.is_some_and(|own| find(document, method, &own).is_some());
+                    let own = if is_own { "yes" } else { "" };
+                    writeln!(page, "| {title} | `{method} {address}` | yes | {own} |").unwrap();
                 }
-                (None, Some(reason)) => writeln!(page, "| {title} | `{method} {path}` | **no** | {reason} |").unwrap(),
+                (None, Some(reason)) => {
+                    let address = path.replace("{}", "{id}");
+                    writeln!(page, "| {title} | `{method} {address}` | **no**: {reason} | |").unwrap();
+                }
                 (Some(_), Some(_)) => untrue.push(format!("{method} {path} is left out, but the document has it")),
                 (None, None) => untrue.push(format!("{method} {path} is supported, but the document lacks it")),
             }
@@ -417,14 +417,14 @@ fn page(document: &Value) -> (String, Vec<String>) {
     (page, untrue)
 }
 
-/// The operation at this address, whatever the parameters are called, with the address as the document writes it.
-fn find<'a>(document: &'a Value, method: &str, path: &str) -> Option<(String, &'a Value)> {
+/// The address that the document gives this operation, whatever the parameters are called.
+fn find(document: &Value, method: &str, path: &str) -> Option<String> {
     let paths = document["paths"].as_object().unwrap();
     let wanted = nameless(path);
     paths.iter().find_map(|(address, operations)| {
         let address = address.strip_prefix("/v1.0")?;
-        let operation = operations.get(method.to_lowercase())?;
-        (nameless(address) == wanted).then(|| (address.to_owned(), operation))
+        let is_it = nameless(address) == wanted && operations.get(method.to_lowercase()).is_some();
+        is_it.then(|| address.to_owned())
     })
 }
 
@@ -433,19 +433,6 @@ fn nameless(path: &str) -> String {
     let path = path.split_once('(').map_or(path, |(before, _)| before);
     let segments = path.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
     segments.collect::<Vec<_>>().join("/")
-}
-
-/// The first permission that the operation's description names, which is the least privileged.
-fn permission(operation: &Value) -> String {
-    let description = operation["description"].as_str().unwrap_or_default();
-    let mut quoted = description.split('`').skip(1).step_by(2);
-    let is_permission = |text: &&str| {
-        let parts: Vec<_> = text.split('.').collect();
-        parts.len() >= 2
-            && parts.iter().all(|part| part.starts_with(|first: char| first.is_ascii_uppercase()))
-            && parts.iter().any(|part| ["Read", "ReadWrite", "Verify"].contains(part))
-    };
-    quoted.find(is_permission).map(|name| format!("`{name}`")).unwrap_or_default()
 }
 
 #[test]

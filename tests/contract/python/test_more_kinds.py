@@ -14,6 +14,9 @@ from msgraph_beta.generated.models.o_data_errors.o_data_error import ODataError 
 from msgraph_beta.generated.models.qr_code import QrCode
 from msgraph_beta.generated.models.qr_code_pin_authentication_method import QrCodePinAuthenticationMethod
 from msgraph_beta.generated.models.qr_pin import QrPin
+from msgraph_beta.generated.users.item.authentication.qr_code_pin_method.pin.update_pin.update_pin_post_request_body import (  # noqa: E501
+    UpdatePinPostRequestBody,
+)
 
 
 async def every_user_with(graph, kind):
@@ -74,11 +77,26 @@ async def put(client, builder, body) -> QrCodePinAuthenticationMethod:
     return await client.request_adapter.send_async(request, QrCodePinAuthenticationMethod, {"XXX": BetaError})
 
 
+def qr_code_and_pin(now: datetime.datetime) -> QrCodePinAuthenticationMethod:
+    standard = QrCode(start_date_time=now, expire_date_time=now + datetime.timedelta(days=30))
+    return QrCodePinAuthenticationMethod(standard_q_r_code=standard, pin=QrPin(code="09599786"))
+
+
+async def test_the_own_pin(beta, beta_methods, signed_in):
+    await put(beta, beta_methods.qr_code_pin_method, qr_code_and_pin(datetime.datetime.now(datetime.UTC)))
+    client = signed_in[1]
+    change = client.me().authentication.qr_code_pin_method.pin.update_pin
+    body = UpdatePinPostRequestBody(current_pin="09599786", new_pin="71502946")
+    request = change.to_post_request_information(body)
+    # Graph's documentation changes it with PATCH.
+    request.http_method = Method.PATCH
+    await client.request_adapter.send_no_response_content_async(request, {"XXX": BetaError})
+
+
 async def test_a_qr_code_and_its_pin(beta, beta_methods, user):
     qr = beta_methods.qr_code_pin_method
     now = datetime.datetime.now(datetime.UTC)
-    standard = QrCode(start_date_time=now, expire_date_time=now + datetime.timedelta(days=30))
-    made = await put(beta, qr, QrCodePinAuthenticationMethod(standard_q_r_code=standard, pin=QrPin(code="09599786")))
+    made = await put(beta, qr, qr_code_and_pin(now))
     assert isinstance(made, QrCodePinAuthenticationMethod)
     assert made.standard_q_r_code.image.binary_value
     assert made.pin.code and made.pin.force_change_pin_next_sign_in is True

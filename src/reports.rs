@@ -95,4 +95,3 @@ fn details(
 pub fn counts(kind: MethodKind) -> bool {
     kind.counts_as_mfa() && kind != MethodKind::TemporaryAccessPass
 }
-

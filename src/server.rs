@@ -1,6 +1,8 @@
 //! The HTTP server: routes, middleware, graceful shutdown.
 
 mod connections;
+pub mod self_signed;
+pub mod tls;
 
 use std::{future, io, sync::Arc};
 
@@ -13,7 +15,9 @@ use poem::{
     web::Data,
 };
 use prometheus::{IntCounterVec, core::Collector};
+use tokio::net::TcpStream;
 
+use self::tls::Tls;
 use crate::{
     api::{
         self,
@@ -30,6 +34,8 @@ use crate::{
 pub struct Options {
     /// An address of its own for `/metrics`, as `host:port`; otherwise `/metrics` stands on the main address.
     pub metrics_listen: Option<String>,
+    /// HTTPS on the main address; otherwise HTTP.
+    pub tls: Option<Tls>,
     /// What else is counted in this process.
     pub counters: Vec<IntCounterVec>,
 }
@@ -92,13 +98,13 @@ fn numbers(metrics: &Metrics) -> impl Endpoint<Output = Response> + use<> {
 }
 
 /// A listener that has its port already, so that the caller can learn a port chosen by the system.
-pub async fn bind(address: &str) -> io::Result<impl Acceptor + use<>> {
+pub async fn bind(address: &str) -> io::Result<impl Acceptor<Io = TcpStream> + use<>> {
     TcpListener::bind(address.to_owned()).into_acceptor().await
 }
 
 /// Serves until `stop` is done, then lets open requests finish.
 pub async fn serve(
-    acceptor: impl Acceptor + 'static,
+    acceptor: impl Acceptor<Io = TcpStream> + 'static,
     app: App,
     options: Options,
     stop: impl Future<Output = ()>,
@@ -107,12 +113,22 @@ pub async fn serve(
     let metrics = Metrics::new(app.store.collectors().into_iter().chain(counters).collect());
     let metrics = metrics.map_err(io::Error::other)?;
     let endpoint = endpoint(&app, &options, &metrics).map_err(io::Error::other)?;
-    let serving = connections::serve(acceptor, endpoint, Some(metrics.connections.clone()), stop);
-    let Some(address) = &options.metrics_listen else { return serving.await };
-    let side = Route::new().at("/metrics", get(numbers(&metrics))).map_to_response();
-    let side = connections::serve(bind(address).await?, side, None, future::pending());
+    let open = Some(metrics.connections.clone());
+    let serving = connections::serve(acceptor, endpoint, options.tls.clone(), open, stop);
+    let side = async {
+        let Some(address) = &options.metrics_listen else { return future::pending().await };
+        let side = Route::new().at("/metrics", get(numbers(&metrics))).map_to_response();
+        connections::serve(bind(address).await?, side, None, None, future::pending()).await
+    };
+    let following = async {
+        if let Some(tls) = options.tls.clone() {
+            tls.follow_files().await;
+        }
+        future::pending().await
+    };
     tokio::select! {
         done = serving => done,
         failed = side => failed,
+        never = following => never,
     }
 }

@@ -14,8 +14,7 @@ use crate::{
     sign_in::log,
     store::{
         Store, challenges, guesses, idempotency, messages, methods, operations, relationships::requests, sessions,
-        users::changes,
-        used_assertions,
+        used_assertions, users::changes,
     },
     throttle,
 };

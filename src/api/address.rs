@@ -13,13 +13,20 @@ const PLAIN: &AsciiSet =
 const NAMESPACE: &str = "microsoft.graph.";
 /// A type, by which a collection is narrowed, and no operation.
 const CAST: &str = "microsoft.graph.user";
+/// The same with the alias that Graph's metadata gives its namespace; typed clients write it so.
+const SHORT_CAST: &str = "graph.user";
+/// Graph's documentation spells it both ways; the plain form is the one of its links.
+const DELTA_TOKENS: [&str; 2] = ["$deltaToken=", "$deltatoken="];
 /// The other key of applications; the plain form has it in place of the id, which is the same.
 const ALTERNATE_KEYS: [&str; 1] = ["appId"];
 
 /// The plain form; `None` when the address has it already.
 pub fn plain(path_and_query: &str) -> Option<String> {
     let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
-    let is_odd = path.contains(['(', ')', '\'', '%']) || path.contains(NAMESPACE);
+    let is_odd = path.contains(['(', ')', '\'', '%'])
+        || path.contains(NAMESPACE)
+        || path.contains(SHORT_CAST)
+        || query.contains(DELTA_TOKENS[0]);
     if !is_odd {
         return None;
     }
@@ -41,6 +48,9 @@ struct Call<'a> {
 impl Call<'_> {
     fn plain<'s>(&mut self, segment: &'s str) -> Cow<'s, str> {
         let Ok(decoded) = percent_decode_str(segment).decode_utf8() else { return segment.into() };
+        if decoded == SHORT_CAST {
+            return CAST.into();
+        }
         let name = match decoded.strip_prefix(NAMESPACE) {
             Some(name) if decoded != CAST => name,
             _ => &decoded,
@@ -89,7 +99,11 @@ impl Call<'_> {
         };
         let rest = self.query.split('&').filter(|option| !option.is_empty() && !is_taken(option));
         let own = self.arguments.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
-        own.chain(rest.map(str::to_owned)).collect::<Vec<_>>().join("&")
+        let rest = rest.map(|option| match option.strip_prefix(DELTA_TOKENS[0]) {
+            Some(token) => format!("{}{token}", DELTA_TOKENS[1]),
+            None => option.to_owned(),
+        });
+        own.chain(rest).collect::<Vec<_>>().join("&")
     }
 }
 
@@ -123,15 +137,18 @@ fn arguments(inner: &str) -> Option<Vec<(String, String)>> {
     Some(arguments)
 }
 
-/// Where the comma behind a literal is; commas between quotes are none.
+/// Where a literal ends: at a comma that is not between quotes, or where the name of the next argument follows the
+/// closing quote at once, as Microsoft's client for Python writes it.
 fn end_of_literal(text: &str) -> usize {
-    let mut quoted = false;
+    let (mut quoted, mut closed) = (false, false);
     for (index, character) in text.char_indices() {
         match character {
             '\'' => quoted = !quoted,
             ',' if !quoted => return index,
+            letter if closed && letter.is_ascii_alphabetic() => return index,
             _ => {}
         }
+        closed = character == '\'' && !quoted;
     }
     text.len()
 }
@@ -151,10 +168,16 @@ mod tests {
             ("/v1.0/users('$x@y')", "/v1.0/users/$x@y"),
             ("/v1.0/users/%24count?$filter=a", "/v1.0/users/$count?$filter=a"),
             ("/v1.0/users/delta()?$select=id", "/v1.0/users/delta?$select=id"),
+            ("/v1.0/users/delta?$deltaToken=latest", "/v1.0/users/delta?$deltatoken=latest"),
             ("/v1.0/users/microsoft.graph.delta()", "/v1.0/users/delta"),
             ("/v1.0/users/1/microsoft.graph.revokeSignInSessions", "/v1.0/users/1/revokeSignInSessions"),
             ("/v1.0/applications(appId='1-2')/addPassword", "/v1.0/applications/1-2/addPassword"),
             ("/v1.0/r/byMethod(types='all',roles='a,b')", "/v1.0/r/byMethod?types=all&roles=a%2Cb"),
+            ("/v1.0/r/byMethod(types='all'roles='o''a')", "/v1.0/r/byMethod?types=all&roles=o%27a"),
+            (
+                "/v1.0/directory/deletedItems/graph.user?$top=1",
+                "/v1.0/directory/deletedItems/microsoft.graph.user?$top=1",
+            ),
             ("/v1.0/r/byMethod(types=@t)?@t='x'&$top=1", "/v1.0/r/byMethod?types=x&$top=1"),
             ("/v1.0/f/creationOptions(minutes=10)", "/v1.0/f/creationOptions?minutes=10"),
             ("/v1.0/f/creationOptions(minutes=@minutes)?minutes=5", "/v1.0/f/creationOptions?minutes=5"),
@@ -164,6 +187,7 @@ mod tests {
         }
         for same in [
             "/v1.0/users/a@b",
+            "/v1.0/users/graph.user@b",
             "/v1.0/users/a%40b/authentication",
             "/v1.0/directory/deletedItems/microsoft.graph.user",
             "/v1.0/users?$filter=startsWith(displayName,'a')",

@@ -64,10 +64,14 @@ const FILTERABLE: &[Property<AuditField>] = &[
 #[derive(Debug, Object)]
 #[oai(rename = "UserIdentity", rename_all = "camelCase")]
 struct UserIdentityView {
+    #[oai(nullable)]
     id: Option<String>,
+    #[oai(nullable)]
     display_name: Option<String>,
+    #[oai(nullable)]
     user_principal_name: Option<String>,
     /// From where.
+    #[oai(nullable)]
     ip_address: Option<String>,
 }
 
@@ -76,9 +80,13 @@ struct UserIdentityView {
 #[oai(rename = "AppIdentity", rename_all = "camelCase")]
 struct AppIdentityView {
     /// The client id; null for the server's own command line.
+    #[oai(nullable)]
     app_id: Option<String>,
+    #[oai(nullable)]
     display_name: Option<String>,
+    #[oai(nullable)]
     service_principal_id: Option<String>,
+    #[oai(nullable)]
     service_principal_name: Option<String>,
 }
 
@@ -86,7 +94,9 @@ struct AppIdentityView {
 #[derive(Debug, Object)]
 #[oai(rename = "AuditActivityInitiator")]
 struct InitiatorView {
+    #[oai(nullable)]
     user: Option<UserIdentityView>,
+    #[oai(nullable)]
     app: Option<AppIdentityView>,
 }
 
@@ -95,7 +105,9 @@ struct InitiatorView {
 #[oai(rename = "ModifiedProperty", rename_all = "camelCase")]
 struct ModifiedPropertyView {
     display_name: String,
+    #[oai(nullable)]
     old_value: Option<String>,
+    #[oai(nullable)]
     new_value: Option<String>,
 }
 
@@ -109,12 +121,16 @@ impl From<ModifiedProperty> for ModifiedPropertyView {
 #[derive(Debug, Object)]
 #[oai(rename = "TargetResource", rename_all = "camelCase")]
 struct TargetResourceView {
+    #[oai(nullable)]
     id: Option<String>,
+    #[oai(nullable)]
     display_name: Option<String>,
     /// `User`, `Device`, `Application`, `Policy`, ...
-    #[oai(rename = "type")]
+    #[oai(rename = "type", nullable)]
     kind: Option<String>,
+    #[oai(nullable)]
     user_principal_name: Option<String>,
+    #[oai(nullable)]
     group_type: Option<String>,
     modified_properties: Vec<ModifiedPropertyView>,
 }
@@ -124,6 +140,7 @@ struct TargetResourceView {
 #[oai(rename = "KeyValue")]
 struct KeyValueView {
     key: String,
+    #[oai(nullable)]
     value: Option<String>,
 }
 
@@ -151,6 +168,7 @@ struct DirectoryAuditView {
     /// `success` or `failure`.
     result: String,
     result_reason: String,
+    #[oai(nullable)]
     user_agent: Option<String>,
     initiated_by: InitiatorView,
     target_resources: Vec<TargetResourceView>,

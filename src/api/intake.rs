@@ -282,7 +282,10 @@ async fn prepare(app: &App, request: &mut Request, info: &mut RequestInfo) -> po
         }
     }
     info.query = request.uri().query().unwrap_or_default().to_owned();
-    open_token(app, request, info)?;
+    // Only what reads has pages; for anything else its route says what is wrong.
+    if request.method() == Method::GET {
+        open_token(app, request, info)?;
+    }
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
         return Ok(());
     }

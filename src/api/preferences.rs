@@ -82,6 +82,7 @@ impl From<Preferences> for PreferencesView {
 struct PreferencesPatch {
     is_system_preferred_authentication_method_enabled: MaybeUndefined<bool>,
     /// One that the user has, or null for none.
+    #[oai(nullable)]
     user_preferred_method_for_secondary_authentication: MaybeUndefined<PreferredName>,
 }
 

@@ -135,6 +135,7 @@ impl From<(Standing, Vec<Lockout>)> for RequirementsView {
 #[oai(rename = "MfaOptOutUpdate", rename_all = "camelCase", deny_unknown_fields)]
 struct OptOutPatch {
     /// False or null: no longer opted out, and the rest does not matter.
+    #[oai(nullable)]
     is_opted_out: MaybeUndefined<bool>,
     #[oai(nullable, deserialize_with = "text")]
     reason: Option<String>,

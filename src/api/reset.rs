@@ -153,8 +153,10 @@ struct ResetView {
     registration_required: bool,
     sign_in_sessions_revoked: bool,
     /// The pass with its code, this once; or null.
+    #[oai(nullable)]
     temporary_access_pass: Option<TemporaryAccessPassView>,
     /// The event in /auditLogs/directoryAudits; null when nothing was changed (validateOnly).
+    #[oai(nullable)]
     audit_event_id: Option<String>,
 }
 

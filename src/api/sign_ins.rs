@@ -65,7 +65,9 @@ struct StatusView {
     /// 0 for a success, else one of Entra's numbers: 50126 wrong first factor, 500121 wrong second factor, 50072 the
     /// user must register.
     error_code: i32,
+    #[oai(nullable)]
     failure_reason: Option<String>,
+    #[oai(nullable)]
     additional_details: Option<String>,
 }
 
@@ -77,6 +79,7 @@ struct StepView {
     /// Such as `Password` or `OATH verification code`.
     authentication_method: String,
     /// Which one, masked.
+    #[oai(nullable)]
     authentication_method_detail: Option<String>,
     succeeded: bool,
     /// `Primary authentication` or `Multifactor authentication`.
@@ -88,6 +91,7 @@ struct StepView {
 #[oai(rename = "MfaDetail", rename_all = "camelCase")]
 struct MfaView {
     auth_method: String,
+    #[oai(nullable)]
     auth_detail: Option<String>,
 }
 
@@ -98,15 +102,21 @@ struct SignInView {
     id: String,
     created_date_time: String,
     /// Null when nobody has the name that was given.
+    #[oai(nullable)]
     user_id: Option<String>,
+    #[oai(nullable)]
     user_display_name: Option<String>,
+    #[oai(nullable)]
     user_principal_name: Option<String>,
     app_id: String,
     app_display_name: String,
     /// Where the application called from.
+    #[oai(nullable)]
     ip_address: Option<String>,
     /// Null: only the application knows.
+    #[oai(nullable)]
     client_app_used: Option<String>,
+    #[oai(nullable)]
     user_agent: Option<String>,
     /// The sign-in session's id.
     correlation_id: String,
@@ -116,6 +126,7 @@ struct SignInView {
     is_interactive: bool,
     status: StatusView,
     authentication_details: Vec<StepView>,
+    #[oai(nullable)]
     mfa_detail: Option<MfaView>,
 }
 

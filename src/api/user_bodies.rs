@@ -5,6 +5,7 @@ use poem_openapi::{
     types::{Example, MaybeUndefined, Password},
 };
 
+use super::strict_json::text;
 use crate::{
     access::Caller,
     app::App,
@@ -47,37 +48,51 @@ pub struct NewUserBody {
     /// False: the user cannot sign in yet.
     account_enabled: bool,
     /// At most 256 characters.
+    #[oai(deserialize_with = "text")]
     display_name: String,
     /// `alias@domain`, with the tenant's domain.
+    #[oai(deserialize_with = "text")]
     user_principal_name: String,
     /// At most 64 ASCII characters without spaces.
+    #[oai(deserialize_with = "text")]
     mail_nickname: String,
     password_profile: NewPasswordBody,
     /// Default: Member.
     user_type: Option<UserTypeValue>,
     /// At most 64 characters.
+    #[oai(deserialize_with = "text")]
     given_name: Option<String>,
     /// At most 64 characters.
+    #[oai(deserialize_with = "text")]
     surname: Option<String>,
     /// An e-mail address.
+    #[oai(deserialize_with = "text")]
     mail: Option<String>,
     /// At most 128 characters.
+    #[oai(deserialize_with = "text")]
     job_title: Option<String>,
     /// Of the profile; not an authentication method. At most 64 characters.
+    #[oai(deserialize_with = "text")]
     mobile_phone: Option<String>,
     /// Of the profile; not an authentication method. At most one.
     business_phones: Option<Vec<String>>,
     /// At most 128 characters.
+    #[oai(deserialize_with = "text")]
     office_location: Option<String>,
     /// At most 64 characters, such as en-US.
+    #[oai(deserialize_with = "text")]
     preferred_language: Option<String>,
     /// A country code of two letters.
+    #[oai(deserialize_with = "text")]
     usage_location: Option<String>,
     /// At most 64 characters.
+    #[oai(deserialize_with = "text")]
     department: Option<String>,
     /// At most 64 characters.
+    #[oai(deserialize_with = "text")]
     company_name: Option<String>,
     /// At most 16 characters.
+    #[oai(deserialize_with = "text")]
     employee_id: Option<String>,
     /// At most 250 e-mail addresses.
     other_mails: Option<Vec<String>>,
@@ -167,47 +182,50 @@ pub struct UserUpdateBody {
     /// False ends the user's sessions too.
     account_enabled: MaybeUndefined<bool>,
     /// At most 256 characters.
+    #[oai(deserialize_with = "text")]
     display_name: MaybeUndefined<String>,
     /// `alias@domain`, with the tenant's domain.
+    #[oai(deserialize_with = "text")]
     user_principal_name: MaybeUndefined<String>,
     /// At most 64 ASCII characters without spaces.
+    #[oai(deserialize_with = "text")]
     mail_nickname: MaybeUndefined<String>,
     password_profile: MaybeUndefined<PasswordBody>,
     user_type: MaybeUndefined<UserTypeValue>,
     /// At most 64 characters.
-    #[oai(nullable)]
+    #[oai(deserialize_with = "text", nullable)]
     given_name: MaybeUndefined<String>,
     /// At most 64 characters.
-    #[oai(nullable)]
+    #[oai(deserialize_with = "text", nullable)]
     surname: MaybeUndefined<String>,
     /// An e-mail address.
-    #[oai(nullable)]
+    #[oai(deserialize_with = "text", nullable)]
     mail: MaybeUndefined<String>,
     /// At most 128 characters.
-    #[oai(nullable)]
+    #[oai(deserialize_with = "text", nullable)]
     job_title: MaybeUndefined<String>,
     /// Of the profile; not an authentication method. At most 64 characters.
-    #[oai(nullable)]
+    #[oai(deserialize_with = "text", nullable)]
     mobile_phone: MaybeUndefined<String>,
     /// Of the profile; not an authentication method. At most one; an empty list clears it.
     business_phones: MaybeUndefined<Vec<String>>,
     /// At most 128 characters.
-    #[oai(nullable)]
+    #[oai(deserialize_with = "text", nullable)]
     office_location: MaybeUndefined<String>,
     /// At most 64 characters, such as en-US.
-    #[oai(nullable)]
+    #[oai(deserialize_with = "text", nullable)]
     preferred_language: MaybeUndefined<String>,
     /// A country code of two letters.
-    #[oai(nullable)]
+    #[oai(deserialize_with = "text", nullable)]
     usage_location: MaybeUndefined<String>,
     /// At most 64 characters.
-    #[oai(nullable)]
+    #[oai(deserialize_with = "text", nullable)]
     department: MaybeUndefined<String>,
     /// At most 64 characters.
-    #[oai(nullable)]
+    #[oai(deserialize_with = "text", nullable)]
     company_name: MaybeUndefined<String>,
     /// At most 16 characters.
-    #[oai(nullable)]
+    #[oai(deserialize_with = "text", nullable)]
     employee_id: MaybeUndefined<String>,
     /// At most 250 e-mail addresses; an empty list clears it.
     other_mails: MaybeUndefined<Vec<String>>,

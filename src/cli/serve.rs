@@ -1,11 +1,14 @@
 //! `rekey serve`.
 
+mod tls;
+
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, ValueEnum};
 use poem::listener::Acceptor;
 use secrecy::ExposeSecret;
 
+use self::tls::{Secured, TlsOptions};
 use super::{
     RATE,
     database::Database,
@@ -36,6 +39,8 @@ pub struct Serve {
     /// The URL by which callers reach this server; tokens and links carry it. All replicas share one
     #[arg(long, env = "REKEY_PUBLIC_URL")]
     public_url: Option<String>,
+    #[command(flatten)]
+    tls: TlsOptions,
     /// The relying party id of passkeys: the domain of the sign-in pages or one above it [default: the public URL's]
     #[arg(long, env = "REKEY_WEBAUTHN_RP_ID")]
     webauthn_rp_id: Option<String>,
@@ -79,16 +84,20 @@ impl Serve {
         let (senders, outbox) = self.sending.senders(&store.context().sealer, demo_outbox)?;
         let sending = Sending { channels: senders.channels(), tenant_per_day: self.sending.messages_per_day };
         let delivery = Delivery::new(store.clone(), senders)?;
+        let secured = self.tls.load(&store.context().clock)?;
         let acceptor = server::bind(&self.listen).await.map_err(|error| cannot_listen(&self.listen, error))?;
         let public_url = match &self.public_url {
             Some(url) => check_public_url(url)?,
-            None => local_url(&acceptor, &self.listen),
+            None => local_url(if secured.is_some() { "https" } else { "http" }, &acceptor, &self.listen),
         };
         let mut app = App::new(store, &public_url).with_sending(sending).with_issuer_reach(self.issuer_reach.into());
         app.relying_party = RelyingParty::chosen(&public_url, &self.passkeys()?)?;
         if self.demo {
             let demo = demo::seed(&app).await?;
-            announce(&demo, &public_url, outbox.as_ref())?;
+            announce(&demo, &public_url, outbox.as_ref(), secured.as_ref())?;
+        }
+        if let Some(secured) = secured.as_ref().filter(|secured| secured.is_self_signed) {
+            tracing::info!(ca = %secured.trust.display(), "clients trust this server by the certificate of its own authority");
         }
         tokio::spawn(worker::run(app.store.clone()));
         let pace = Pace::users_per_second(self.mfa_reset_rate);
@@ -98,7 +107,8 @@ impl Serve {
         let counters = vec![delivery.attempts.clone()];
         tokio::spawn(delivery.run());
         tracing::info!(database = ?self.database.database, url = %public_url, "rekey is ready");
-        let options = server::Options { metrics_listen: self.metrics_listen, counters };
+        let options =
+            server::Options { metrics_listen: self.metrics_listen, tls: secured.map(|secured| secured.tls), counters };
         server::serve(acceptor, app, options, stop_signal()).await.map_err(Error::internal)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -124,12 +134,12 @@ fn cannot_listen(address: &str, error: std::io::Error) -> Error {
 }
 
 /// Where a caller on this machine reaches the listener.
-fn local_url(acceptor: &impl Acceptor, listen: &str) -> String {
+fn local_url(scheme: &str, acceptor: &impl Acceptor, listen: &str) -> String {
     let addresses = acceptor.local_addr();
     match addresses.first().and_then(|address| address.as_socket_addr()) {
-        Some(address) if address.ip().is_unspecified() => format!("http://localhost:{}", address.port()),
-        Some(address) => format!("http://{address}"),
-        None => format!("http://{listen}"),
+        Some(address) if address.ip().is_unspecified() => format!("{scheme}://localhost:{}", address.port()),
+        Some(address) => format!("{scheme}://{address}"),
+        None => format!("{scheme}://{listen}"),
     }
 }
 
@@ -141,7 +151,7 @@ fn check_public_url(url: &str) -> Result<String> {
     }
 }
 
-fn announce(demo: &demo::Demo, public_url: &str, outbox: Option<&OutboxFile>) -> Result<()> {
+fn announce(demo: &demo::Demo, public_url: &str, outbox: Option<&OutboxFile>, secured: Option<&Secured>) -> Result<()> {
     let secret = demo.client_secret.expose_secret();
     let mut lines = vec![
         "Rekey demo. All people and numbers are fictional.".to_owned(),
@@ -158,11 +168,15 @@ fn announce(demo: &demo::Demo, public_url: &str, outbox: Option<&OutboxFile>) ->
         format!("  client secret: {}", partner.client_secret.expose_secret()),
     ]);
     lines.extend(outbox.map(|file| format!("Codes sent:    {}", file.path().display())));
+    if let Some(secured) = secured.filter(|secured| secured.is_self_signed) {
+        lines.push(format!("Trust:         {}", secured.trust.display()));
+    }
+    let trusting = secured.map(Secured::curl_option).unwrap_or_default();
     lines.extend([
         String::new(),
         "Reset a user, from another terminal:".to_owned(),
         String::new(),
-        demo::curl_line(demo, public_url),
+        demo::curl_line(demo, public_url, &trusting),
         String::new(),
     ]);
     super::say(&lines.join("\n")).map(drop)

@@ -254,16 +254,17 @@ fn has_secret(application: &Application, secret: &SecretString, tx: &Tx<'_>) -> 
     tokens::shown_secret(application, secret).is_some_and(|held| held.end_date_time > tx.now())
 }
 
-/// One line for a shell: gets a token and resets the example user with it.
-pub fn curl_line(demo: &Demo, public_url: &str) -> String {
+/// One line for a shell: gets a token and resets the example user with it. `options` are more options for curl, each
+/// with a space before it.
+pub fn curl_line(demo: &Demo, public_url: &str, options: &str) -> String {
     let token = format!(
-        "curl -sS -d grant_type=client_credentials -d client_id={} -d client_secret={} {public_url}/{}/oauth2/v2.0/token \
+        "curl -sS{options} -d grant_type=client_credentials -d client_id={} -d client_secret={} {public_url}/{}/oauth2/v2.0/token \
          | sed 's/.*\"access_token\" *: *\"\\([^\"]*\\)\".*/\\1/'",
         demo.client_id,
         demo.client_secret.expose_secret(),
         demo.tenant_id
     );
     format!(
-        "curl -sS -X POST -H \"Authorization: Bearer $({token})\" {public_url}/v1.0/users/{EXAMPLE_USER}/authentication/resetMfa"
+        "curl -sS{options} -X POST -H \"Authorization: Bearer $({token})\" {public_url}/v1.0/users/{EXAMPLE_USER}/authentication/resetMfa"
     )
 }

@@ -15,15 +15,27 @@ use std::{
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::{
+        conn::auto,
+        graceful::{GracefulShutdown, Watcher},
+    },
 };
-use poem::{Endpoint, Response, listener::Acceptor};
+use poem::{
+    Endpoint, Response,
+    http::uri::Scheme,
+    listener::Acceptor,
+    web::{LocalAddr, RemoteAddr},
+};
 use prometheus::IntGauge;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    sync::watch,
     task::JoinSet,
     time::{Sleep, sleep, timeout},
 };
+
+use super::tls::Tls;
 
 /// How long open requests may take to finish after the signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -43,19 +55,22 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// As many bytes tell HTTP/2 from HTTP/1 (RFC 9113 section 3.4).
 const PREFACE_BYTES: usize = 24;
 
-/// Serves until `stop` is done, then lets open requests finish. `open` shows how many connections there are.
+/// Serves until `stop` is done, then lets open requests finish. `open` shows how many connections there are. A TLS
+/// handshake belongs to its connection: it is counted with it, and nobody waits for it.
 pub async fn serve<E>(
-    mut acceptor: impl Acceptor + 'static,
+    mut acceptor: impl Acceptor<Io = TcpStream> + 'static,
     endpoint: E,
+    tls: Option<Tls>,
     open: Option<IntGauge>,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()>
 where
     E: Endpoint<Output = Response> + 'static,
 {
-    let endpoint = Arc::new(endpoint);
+    let server = Arc::new(Server { endpoint, builder: builder() });
     let graceful = GracefulShutdown::new();
-    let builder = builder();
+    // Ends handshakes, which the former knows nothing of, by being dropped.
+    let (stopping, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
     let note = |connections: &JoinSet<()>| {
         if let Some(open) = &open {
@@ -63,7 +78,7 @@ where
         }
     };
     for address in acceptor.local_addr() {
-        tracing::info!(%address, "listening");
+        tracing::info!(%address, tls = tls.is_some(), "listening");
     }
     tokio::pin!(stop);
     loop {
@@ -72,16 +87,21 @@ where
             Some(_) = connections.join_next() => note(&connections),
             accepted = acceptor.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
                 Ok((socket, local, remote, scheme)) => {
-                    let endpoint = endpoint.clone();
-                    let service = service_fn(move |request: Request<Incoming>| {
-                        let request = (request, local.clone(), remote.clone(), scheme.clone()).into();
-                        let endpoint = endpoint.clone();
-                        async move { Ok::<hyper::Response<_>, Infallible>(endpoint.get_response(request).await.into()) }
-                    });
-                    let connection = builder.serve_connection_with_upgrades(TokioIo::new(Patient::new(socket, PATIENCE)), service);
-                    // Errors here are the client's: it went away, was too slow or does not speak HTTP.
-                    let connection = graceful.watch(connection.into_owned());
-                    connections.spawn(async move { drop(connection.await) });
+                    let (server, watcher, peer) = (server.clone(), graceful.watcher(), Peer { local, remote, scheme });
+                    match tls.clone() {
+                        None => connections.spawn(async move { server.converse(socket, peer, watcher).await }),
+                        Some(tls) => {
+                            let mut stopped = stopped.clone();
+                            connections.spawn(async move {
+                                let secured = tokio::select! {
+                                    secured = timeout(PATIENCE, tls.accept(socket)) => secured,
+                                    _ = stopped.changed() => return,
+                                };
+                                let Ok(Ok(stream)) = secured else { return };
+                                server.converse(stream, Peer { scheme: Scheme::HTTPS, ..peer }, watcher).await;
+                            })
+                        }
+                    };
                     note(&connections);
                 }
                 Err(error) if is_one_connections(&error) => {}
@@ -93,11 +113,44 @@ where
         }
     }
     drop(acceptor);
+    drop(stopping);
     tracing::info!(connections = connections.len(), "stopping");
     if timeout(GRACE, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests did not finish in time and are cut off");
     }
     Ok(())
+}
+
+/// The two ends of a connection.
+struct Peer {
+    local: LocalAddr,
+    remote: RemoteAddr,
+    scheme: Scheme,
+}
+
+struct Server<E> {
+    endpoint: E,
+    builder: auto::Builder<TokioExecutor>,
+}
+
+impl<E: Endpoint<Output = Response> + 'static> Server<E> {
+    /// Answers the requests of one connection until it ends, or until the one at hand is answered after a signal to
+    /// stop.
+    async fn converse<S>(self: Arc<Self>, socket: S, peer: Peer, watcher: Watcher)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let server = self.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let request = (request, peer.local.clone(), peer.remote.clone(), peer.scheme.clone()).into();
+            let server = server.clone();
+            async move { Ok::<hyper::Response<_>, Infallible>(server.endpoint.get_response(request).await.into()) }
+        });
+        let socket = TokioIo::new(Patient::new(socket, PATIENCE));
+        let connection = self.builder.serve_connection_with_upgrades(socket, service).into_owned();
+        // Errors here are the client's: it went away, was too slow or does not speak HTTP.
+        drop(watcher.watch(connection).await);
+    }
 }
 
 fn builder() -> auto::Builder<TokioExecutor> {
@@ -122,8 +175,8 @@ fn is_one_connections(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// A socket that loses patience where hyper has no clock: before it knows which HTTP is spoken (TLS handshake
-/// included), and when the client takes nothing of an answer.
+/// A socket that loses patience where hyper has no clock: before it knows which HTTP is spoken, and when the client
+/// takes nothing of an answer.
 struct Patient<S> {
     inner: S,
     patience: Duration,

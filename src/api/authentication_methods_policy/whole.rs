@@ -155,10 +155,12 @@ struct ApprovalBody {
 #[derive(Debug, Object)]
 #[oai(rename = "AuthenticationMethodsPolicyUpdate", rename_all = "camelCase", deny_unknown_fields, example)]
 pub struct PolicyBody {
+    #[oai(nullable)]
     registration_enforcement: Option<RegistrationEnforcementBody>,
+    #[oai(nullable)]
     system_credential_preferences: Option<SystemPreferencesBody>,
     /// `migrationComplete`: it cannot be anything else.
-    #[oai(validator(max_length = 64))]
+    #[oai(nullable, validator(max_length = 64))]
     policy_migration_state: Option<String>,
     /// What opens a registration that is due, after a reset above all.
     registration_proof: Option<ProofName>,

@@ -126,12 +126,16 @@ pub struct MfaResetView {
     status: String,
     created_date_time: String,
     created_by: IdentityView,
+    #[oai(nullable)]
     confirmed_date_time: Option<String>,
+    #[oai(nullable)]
     confirmed_by: Option<IdentityView>,
+    #[oai(nullable)]
     finished_date_time: Option<String>,
     /// When the preview ends unless somebody confirms it.
     #[oai(skip_serializing_if_is_none)]
     expiration_date_time: Option<String>,
+    #[oai(nullable)]
     reason: Option<String>,
     also_delete: Vec<String>,
     revoke_sign_in_sessions: bool,
@@ -215,6 +219,7 @@ impl From<Counts> for ProgressView {
 struct SummaryView {
     tenant_id: String,
     /// Null for a tenant that the creator has nothing to do with.
+    #[oai(nullable)]
     display_name: Option<String>,
     /// Users who will be reset.
     user_count: i64,

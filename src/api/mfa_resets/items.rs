@@ -24,8 +24,11 @@ pub struct ItemView {
     id: String,
     tenant_id: String,
     /// As the user was named; null when a filter found the user.
+    #[oai(nullable)]
     target: Option<String>,
+    #[oai(nullable)]
     user_id: Option<String>,
+    #[oai(nullable)]
     user_principal_name: Option<String>,
     status: ItemStatusName,
     /// Why the user was not reset.
@@ -39,6 +42,7 @@ pub struct ItemView {
     /// The methods that the preview saw would go.
     #[oai(skip_serializing_if_is_none)]
     previewed_method_ids: Option<Vec<String>>,
+    #[oai(nullable)]
     finished_date_time: Option<String>,
 }
 
@@ -92,6 +96,7 @@ struct ItemReportView {
     registration_required: bool,
     sign_in_sessions_revoked: bool,
     /// The event in the directoryAudits of the user's tenant.
+    #[oai(nullable)]
     audit_event_id: Option<String>,
 }
 

@@ -30,10 +30,10 @@ use rekey::{
     },
     store::{
         Tx, methods,
-        users::{self, Profile, Requirements, User, UserType},
+        users::{self, Requirements},
     },
 };
-use support::{Backend, TestApp};
+use support::{Backend, TestApp, seed::member};
 
 /// Methods of each user.
 const METHODS_PER_USER: usize = 4;
@@ -49,21 +49,7 @@ fn principal_name(number: usize) -> String {
 }
 
 fn insert_user(tx: &mut Tx<'_>, tenant: &TenantId, number: usize) -> Result<()> {
-    let user = User {
-        tenant_id: tenant.clone(),
-        user_id: user_id(number),
-        user_principal_name: principal_name(number),
-        display_name: format!("User {number}"),
-        given_name: None,
-        surname: None,
-        mail: None,
-        user_type: UserType::Member,
-        account_enabled: true,
-        profile: Profile::default(),
-        created_at: tx.now(),
-        deleted_at: None,
-        sessions_valid_from: tx.now(),
-    };
+    let user = member(tenant, user_id(number), principal_name(number), format!("User {number}"));
     users::insert(tx, &user, &Requirements::default())?;
     let id = user.user_id;
     for phone_type in PhoneType::ALL {

@@ -38,30 +38,18 @@ use rekey::{
     store::{
         Tx, methods,
         mfa_resets::MfaResetStatus,
-        users::{self, Profile, Requirements, User, UserType},
+        users::{self, Requirements},
     },
 };
-use support::{Backend, TestApp};
+use support::{Backend, TestApp, seed::member};
 
 /// Users in one transaction of the seeding.
 const USERS_PER_WRITE: usize = 5_000;
 
 fn insert_user(tx: &mut Tx<'_>, tenant: &TenantId, number: usize) -> Result<()> {
-    let user = User {
-        tenant_id: tenant.clone(),
-        user_id: UserId::new(stable_guid(&format!("bench/{tenant}/{number}"))),
-        user_principal_name: format!("user{number}@{tenant}.example"),
-        display_name: format!("User {number}"),
-        given_name: None,
-        surname: None,
-        mail: None,
-        user_type: UserType::Member,
-        account_enabled: true,
-        profile: Profile::default(),
-        created_at: tx.now(),
-        deleted_at: None,
-        sessions_valid_from: tx.now(),
-    };
+    let (id, name) =
+        (UserId::new(stable_guid(&format!("bench/{tenant}/{number}"))), format!("user{number}@{tenant}.example"));
+    let user = member(tenant, id, name, format!("User {number}"));
     users::insert(tx, &user, &Requirements::default())?;
     for phone_type in [PhoneType::Mobile, PhoneType::Office] {
         let phone = Phone { phone_number: format!("+1 206555{:04}", number % 10_000), phone_type, is_verified: true };

@@ -10,10 +10,10 @@ mod rules;
 
 use crate::{
     error::{Area, Error, Result},
-    id::{ApplicationId, RelationshipId, TenantId, UserId},
+    id::{ApplicationId, RelationshipId, TenantId, TrustedIssuerId, UserId},
     roles::Role,
     store::{
-        Tx, applications, roles, tenants,
+        Tx, applications, roles, tenants, trusted_issuers,
         users::{self, Presence, User},
     },
 };
@@ -113,28 +113,32 @@ pub fn identify(tx: &mut Tx<'_>, caller: &Caller) -> Result<Actor> {
             let home_display_name = tenants::find(tx, home)?.map(|tenant| tenant.display_name).unwrap_or_default();
             Ok(partner::in_tenant(&at_home, &home_display_name, &caller.tenant, granted))
         }
-        Who::Application { id, secret_id, permissions } => {
+        Who::Application { id, secret_id, permissions, trusted_issuer } => {
+            check_trust_stands(tx, &caller.tenant, trusted_issuer.as_ref())?;
             let withdrawn = || {
                 Error::unauthenticated(
-                    "The application or the secret that obtained this token was removed, disabled or has expired.",
+                    "The application or the credential that obtained this token was removed, disabled or has expired.",
                 )
             };
             let application =
                 applications::find(tx, &caller.tenant, id)?.filter(|found| found.is_enabled).ok_or_else(withdrawn)?;
-            let now = tx.now();
-            if !application.secrets.iter().any(|secret| secret.id == *secret_id && secret.end_date_time > now) {
+            if !application.is_proven_by(secret_id, tx.now()) {
                 return Err(withdrawn());
             }
             let permissions =
                 permissions.iter().filter(|name| application.permissions.contains(name)).cloned().collect();
             Ok(actor(Powers::Application { id: id.clone(), permissions }, application.display_name, None))
         }
-        Who::User { id, token_issued_at, scope } => {
+        Who::User { id, token_issued_at, scope, trusted_issuer } => {
+            check_trust_stands(tx, &caller.tenant, trusted_issuer.as_ref())?;
             let user = users::find_by_id(tx, &caller.tenant, id, Presence::Present)?
                 .filter(|user| user.account_enabled && *token_issued_at >= user.sessions_valid_from)
                 .ok_or_else(|| {
                     Error::unauthenticated("The user was removed, disabled or signed out since this token was issued.")
                 })?;
+            if trusted_issuer.is_some() {
+                own::check_nothing_is_demanded(tx, &user)?;
+            }
             let roles = match scope {
                 Scope::Roles => roles_of(tx, &caller.tenant, id)?,
                 Scope::Own { .. } => {
@@ -149,6 +153,16 @@ pub fn identify(tx: &mut Tx<'_>, caller: &Caller) -> Result<Actor> {
             let powers = Powers::User { id: id.clone(), roles, scope: scope.clone() };
             Ok(actor(powers, user.display_name, Some(user.user_principal_name)))
         }
+    }
+}
+
+/// A token of an outside issuer is good as long as the tenant trusts it.
+fn check_trust_stands(tx: &mut Tx<'_>, tenant: &TenantId, issuer: Option<&TrustedIssuerId>) -> Result<()> {
+    match issuer {
+        Some(id) if trusted_issuers::find(tx, tenant, id)?.is_none() => {
+            Err(Error::unauthenticated("The tenant does not trust the issuer of this token any more."))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -4,28 +4,27 @@ pub mod devices;
 mod mfa_resets;
 mod partners;
 mod passwords;
+mod pins;
+mod token_checks;
 
 use std::sync::Arc;
 
-use secrecy::ExposeSecret;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::Semaphore;
 
 use crate::{
-    access::{self, Caller, Origin},
+    access::{self, Caller},
     audit::{self, Activity, Entry, Target},
     error::{Error, Result},
     id::TenantId,
     idempotency,
     messages::Sending,
     methods::{fido2::relying_party::RelyingParty, password::PasswordCheck},
+    reach::Reach,
     sign_in::{self, FirstFactor, Host, SessionView, SignInRequest},
     store::{Store, Tx, users},
-    tokens::{
-        Claims, Issuer, VerifiedTokens,
-        client_credentials::{self, Granted, Refusal, Refused, TokenRequest},
-        exchange::{self, ExchangeRequest},
-    },
+    tokens::{Issuer, VerifiedTokens, issuer_keys::IssuerKeys, outside::OutsideTokens},
+    trusted_issuers::Surroundings,
 };
 
 #[derive(Clone)]
@@ -36,6 +35,8 @@ pub struct App {
     /// By default the one of the public URL.
     pub relying_party: RelyingParty,
     tokens: Arc<VerifiedTokens>,
+    outside_tokens: Arc<OutsideTokens>,
+    issuer_keys: Arc<IssuerKeys>,
     /// One turn per core: a password hash fills a core and 19 MiB.
     hashing: Arc<Semaphore>,
 }
@@ -64,7 +65,26 @@ impl App {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let hashing = Arc::new(Semaphore::new(cores));
         let relying_party = RelyingParty::at(public_url);
-        Self { store, issuer, sending: Arc::default(), relying_party, tokens: Arc::default(), hashing }
+        Self {
+            store,
+            issuer,
+            sending: Arc::default(),
+            relying_party,
+            tokens: Arc::default(),
+            outside_tokens: Arc::default(),
+            issuer_keys: Arc::new(IssuerKeys::new(Reach::Public)),
+            hashing,
+        }
+    }
+
+    /// The same, with outside issuers of tokens only where they may be: by default on the internet.
+    pub fn with_issuer_reach(self, reach: Reach) -> Self {
+        Self { issuer_keys: Arc::new(IssuerKeys::new(reach)), ..self }
+    }
+
+    /// What an outside issuer that a tenant names is compared with.
+    pub fn surroundings(&self) -> Surroundings {
+        Surroundings { reach: self.issuer_keys.reach(), public_url: self.issuer.public_url.clone() }
     }
 
     /// The same, able to send. Whoever delivers must have a sender for each of these channels.
@@ -77,58 +97,12 @@ impl App {
         Host { issuer: self.issuer.clone(), relying_party: self.relying_party.clone() }
     }
 
-    /// Turns an access token into its claims.
-    pub async fn verify_token(&self, token: String) -> Result<Arc<Claims>> {
-        if let Some(claims) = self.tokens.recall(&token, self.store.context().clock.now())? {
-            return Ok(claims);
-        }
-        let (tokens, issuer) = (self.tokens.clone(), self.issuer.clone());
-        self.store.read(move |tx| tokens.verify(tx, &issuer, &token)).await
-    }
-
-    /// Answers a token request; refusals of a known application are recorded in its tenant's audit log.
-    pub async fn obtain_token(&self, request: TokenRequest, origin: Origin) -> Result<Result<Granted, Refusal>> {
-        let issuer = self.issuer.clone();
-        let outcome = self.store.read(move |tx| {
-            let outcome = client_credentials::obtain(tx, &issuer, &request)?;
-            // Asked here already, so that a guesser does not keep the writer busy.
-            let record = match &outcome {
-                Err(Refused { application: Some(application), .. }) => {
-                    client_credentials::is_worth_recording(tx, application)?
-                }
-                _ => false,
-            };
-            Ok((outcome, record))
-        });
-        match outcome.await? {
-            (Ok(granted), _) => Ok(Ok(granted)),
-            (Err(Refused { refusal, application: Some(application) }), true) => {
-                let tenant = application.tenant_id.clone();
-                let write =
-                    move |tx: &mut Tx<'_>| client_credentials::record_refusal(tx, &application, &origin, refusal);
-                self.store.write(&tenant, write).await?;
-                Ok(Err(refusal))
-            }
-            (Err(refused), _) => Ok(Err(refused.refusal)),
-        }
-    }
-
-    /// Answers a request of a partner's user for a token in a customer's tenant.
-    pub async fn exchange_token(&self, request: ExchangeRequest) -> Result<Result<Granted, Refusal>> {
-        let own = match self.verify_token(request.subject_token.expose_secret().to_owned()).await {
-            Ok(own) => own,
-            Err(Error::Unauthenticated { .. }) => return Ok(Err(Refusal::InvalidSubject)),
-            Err(error) => return Err(error),
-        };
-        let issuer = self.issuer.clone();
-        self.store.read(move |tx| exchange::exchange(tx, &issuer, &request.tenant, &own)).await
-    }
-
     /// Opens a sign-in session. The password is compared outside of the transaction: it takes tens of milliseconds on
     /// purpose, of as many cores as there are and no more.
     pub async fn begin_sign_in(&self, caller: Caller, request: SignInRequest) -> Result<SessionView> {
         let check = match &request.first_factor {
             FirstFactor::Password(password) => self.compare_password(&caller, &request.user, password.clone()).await?,
+            FirstFactor::QrCodePin { pin, .. } => self.compare_pin(&caller, &request, pin.clone()).await?,
             FirstFactor::Asserted | FirstFactor::TemporaryAccessPass(_) | FirstFactor::Passkey => {
                 PasswordCheck::default()
             }

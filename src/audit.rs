@@ -83,6 +83,9 @@ activities! {
     CREATE_TENANT = ("Create organization", DIRECTORY, CORE, "Add");
     CREATE_APPLICATION = ("Add application", APPLICATIONS, CORE, "Add");
     UPDATE_APPLICATION = ("Update application", APPLICATIONS, CORE, "Update");
+    DELETE_APPLICATION = ("Delete application", APPLICATIONS, CORE, "Delete");
+    CREATE_TRUSTED_ISSUER = ("Add trusted issuer", POLICY, CORE, "Add");
+    DELETE_TRUSTED_ISSUER = ("Delete trusted issuer", POLICY, CORE, "Delete");
     CREATE_RELATIONSHIP = ("Add delegated admin relationship", PARTNERS, CORE, "Add");
     UPDATE_RELATIONSHIP = ("Update delegated admin relationship", PARTNERS, CORE, "Update");
     DELETE_RELATIONSHIP = ("Delete delegated admin relationship", PARTNERS, CORE, "Delete");

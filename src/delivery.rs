@@ -27,9 +27,10 @@ use crate::{
     },
 };
 
+pub use crate::reach::Reach;
 pub use outbox_file::OutboxFile;
 pub use smtp::Smtp;
-pub use wake::{Reach, Wake};
+pub use wake::Wake;
 pub use webhook::{Signer, Webhook};
 
 /// How long an idle channel waits before it looks again.

@@ -71,6 +71,11 @@ pub enum Error {
     #[error("unavailable: {context}")]
     Unavailable { context: String },
 
+    /// The keys of a trusted outside issuer cannot be read now, so its tokens cannot be checked; the caller may try
+    /// again.
+    #[error("the issuer of a token is away")]
+    IssuerAway,
+
     /// Two transactions met (deadlock); the store tries again, callers never see it.
     #[error("contended")]
     Contended,
@@ -137,6 +142,7 @@ impl Error {
             | Self::TooLarge { .. }
             | Self::UnsupportedEncoding { .. }
             | Self::Unavailable { .. }
+            | Self::IssuerAway
             | Self::Contended
             | Self::Internal { .. } => self.to_string(),
         }

@@ -239,8 +239,7 @@ fn forget_default(tx: &mut Tx<'_>, user: &User, entry: Entry) -> Result<Entry> {
 
 /// Takes the token away from its user; it stays in the inventory, and codes already used stay used.
 pub fn release(tx: &mut Tx<'_>, device: &Device) -> Result<()> {
-    let released = Device { status: DeviceStatus::Available, assigned_to: None, assigned_at: None, ..device.clone() };
-    devices::update(tx, &released)
+    devices::release(tx, device)
 }
 
 /// Activated (or failed) back to assigned: the user keeps the token and can activate it again with a code.

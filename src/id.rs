@@ -80,6 +80,8 @@ ids! {
     AccessAssignmentId,
     /// One reset of many users.
     MfaResetId,
+    /// One outside issuer of access tokens that a tenant trusts.
+    TrustedIssuerId,
 }
 
 impl From<DeviceId> for MethodId {

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod id;
+pub mod reach;
 pub mod seal;
 // The only way to the database.
 pub mod store;
@@ -31,6 +32,7 @@ pub mod sign_in;
 pub mod tenants;
 pub mod throttle;
 pub mod tokens;
+pub mod trusted_issuers;
 pub mod worker;
 // Sending what the rules have put into the outbox.
 pub mod delivery;

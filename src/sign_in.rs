@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    access::{self, Action, Actor, Caller, Powers},
+    access::{self, Action, Actor, Caller, Powers, Scope},
     clock::Timestamp,
     error::{Area, Error, Result},
     id::{ApplicationId, SessionId},
@@ -29,12 +29,16 @@ use crate::{
 };
 
 mod begin;
+mod choice;
 pub mod log;
 pub mod password_change;
+pub mod pin_change;
 mod proven;
 pub mod push;
 
-pub use begin::{FirstFactor, SignInRequest, before, begin};
+use choice::{candidates, choose};
+
+pub use begin::{FirstFactor, SignInRequest, before, before_pin, begin};
 pub use proven::{Factor, Proof, State};
 
 /// Who this server is: to applications by its tokens, to browsers by its relying party.
@@ -91,9 +95,10 @@ struct Facts {
     first_factor: bool,
     second_factor: bool,
     password_must_change: bool,
+    pin_must_change: bool,
 }
 
-/// **The state machine.** Nothing outranks a registration that is due; then come the factors, then the password.
+/// **The state machine.** Nothing outranks a registration that is due; then come the factors, then the password or PIN.
 fn next(facts: Facts) -> SessionStatus {
     let proven_anything = facts.first_factor || facts.second_factor;
     let registration_due = facts.registration_demanded || (facts.mfa_required && !facts.has_method);
@@ -103,8 +108,25 @@ fn next(facts: Facts) -> SessionStatus {
         SessionStatus::MfaRequired
     } else if facts.password_must_change {
         SessionStatus::PasswordChangeRequired
+    } else if facts.pin_must_change {
+        SessionStatus::PinChangeRequired
     } else {
         SessionStatus::Completed
+    }
+}
+
+/// The user of a session, who did what the application only carried here.
+fn himself(application: &Actor, user: &User, state: &State) -> Actor {
+    Actor {
+        tenant: application.tenant.clone(),
+        powers: Powers::User {
+            id: user.user_id.clone(),
+            roles: vec![],
+            scope: Scope::Own { mfa: state.has(&[Factor::Possession, Factor::Both]) },
+        },
+        display_name: user.display_name.clone(),
+        principal_name: Some(user.user_principal_name.clone()),
+        origin: application.origin.clone(),
     }
 }
 
@@ -269,49 +291,14 @@ fn check_waits(session: &SessionRow) -> Result<()> {
         SessionStatus::PasswordChangeRequired => {
             Err(Error::conflict("All is proven in this session; the user must change the password now."))
         }
+        SessionStatus::PinChangeRequired => {
+            Err(Error::conflict("All is proven in this session; the user must change the PIN now."))
+        }
         SessionStatus::Completed | SessionStatus::Refused => {
             let message = format!("The session is {}; open a new one.", session.status);
             Err(Error::conflict(message))
         }
     }
-}
-
-/// The method that the caller chose among those that may be proven next.
-fn choose(tx: &mut Tx<'_>, user: &User, session: &SessionRow, state: &State, id: &str) -> Result<Method> {
-    let mut candidates = candidates(tx, user, session, state)?;
-    let at = candidates.iter().position(|method| method.id().as_str() == id);
-    match at {
-        Some(at) => Ok(candidates.swap_remove(at)),
-        None => Err(why_not(tx, user, state, id)?),
-    }
-}
-
-/// Whoever has proven something is told that a method of his cannot be asked for at all. Nobody else learns what there is.
-fn why_not(tx: &mut Tx<'_>, user: &User, state: &State, id: &str) -> Result<Error> {
-    let not_found = Error::method_not_found(id.chars().take(256).collect::<String>());
-    if state.proofs.is_empty() {
-        return Ok(not_found);
-    }
-    let named =
-        |method: &Method| method.kind() == MethodKind::ExternalAuthenticationMethod && method.id().as_str() == id;
-    Ok(methods::of_user(tx, user)?.iter().find(|method| named(method)).map_or(not_found, proof::unfit))
-}
-
-/// What may be proven next. Before a registration: what opens it. After the password: every second factor. A session
-/// that waits for a passkey as both factors takes nothing else.
-fn candidates(tx: &mut Tx<'_>, user: &User, session: &SessionRow, state: &State) -> Result<Vec<Method>> {
-    let mut usable = proof::usable(tx, user)?;
-    let proves_both = |method: &Method| method.kind().proves_both();
-    match session.status {
-        SessionStatus::MfaRequired if state.proofs.is_empty() => usable.retain(proves_both),
-        SessionStatus::MfaRequired => {}
-        SessionStatus::RegistrationRequired if !state.has(&[Factor::Both]) => usable.retain(proves_both),
-        SessionStatus::RegistrationRequired
-        | SessionStatus::PasswordChangeRequired
-        | SessionStatus::Completed
-        | SessionStatus::Refused => usable.clear(),
-    }
-    Ok(usable)
 }
 
 /// Where the session stands now, by all that is known in this transaction.
@@ -322,9 +309,10 @@ fn evaluate(tx: &mut Tx<'_>, user: &User, state: &State) -> Result<SessionStatus
         registration_demanded: standing.requirements.registration_required_at.is_some() && !standing.is_opted_out,
         mfa_required: standing.is_mfa_required,
         has_method: usable.iter().any(|method| method.kind() != MethodKind::TemporaryAccessPass),
-        first_factor: state.has(&[Factor::Password, Factor::Asserted, Factor::Both]),
+        first_factor: state.has(&[Factor::Password, Factor::QrCodePin, Factor::Asserted, Factor::Both]),
         second_factor: state.has(&[Factor::Possession, Factor::Both]),
         password_must_change: state.password_must_change,
+        pin_must_change: state.pin_must_change,
     }))
 }
 
@@ -343,7 +331,10 @@ fn settle(tx: &mut Tx<'_>, actor: &Actor, user: Option<&User>, session: &mut Ses
         SessionStatus::RegistrationRequired => {
             log::record(tx, actor, user, session, state, log::Result::REGISTRATION_REQUIRED)
         }
-        SessionStatus::MfaRequired | SessionStatus::PasswordChangeRequired | SessionStatus::Refused => Ok(()),
+        SessionStatus::MfaRequired
+        | SessionStatus::PasswordChangeRequired
+        | SessionStatus::PinChangeRequired
+        | SessionStatus::Refused => Ok(()),
     }
 }
 

@@ -28,7 +28,7 @@ struct Patience {
 /// pause after three that came to nothing, and for long.
 const fn patience(kind: GuessKind) -> Patience {
     match kind {
-        GuessKind::Password | GuessKind::Otp | GuessKind::TemporaryAccessPass => {
+        GuessKind::Password | GuessKind::Otp | GuessKind::TemporaryAccessPass | GuessKind::QrCodePin => {
             Patience { first_failure: 5, first_delay: 15, longest_delay: 15 * 60 }
         }
         GuessKind::Push => Patience { first_failure: 3, first_delay: 15 * 60, longest_delay: 24 * 60 * 60 },
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn delays_grow_and_end_at_a_hundred() {
         let delays = |kind, failures: &[i32]| failures.iter().map(|n| delay(kind, *n)).collect::<Vec<_>>();
-        for kind in [GuessKind::Password, GuessKind::Otp, GuessKind::TemporaryAccessPass] {
+        for kind in [GuessKind::Password, GuessKind::Otp, GuessKind::TemporaryAccessPass, GuessKind::QrCodePin] {
             assert_eq!(delays(kind, &[0, 4, 5, 6, 7, 10, 11, 99]), [0, 0, 15, 30, 60, 480, 900, 900].map(Some));
         }
         assert_eq!(

@@ -1,19 +1,25 @@
 //! Access tokens: our own issuer, one key per tenant, ES256 (RFC 7518), OAuth 2.0 client credentials (RFC 6749).
 
+pub mod assertions;
 pub mod client_credentials;
+pub mod credentials;
 pub mod exchange;
-
-use std::sync::Arc;
+pub mod issuer_keys;
+pub mod jwt;
+pub mod outside;
+mod refusals;
+mod verified;
 
 use aws_lc_rs::{
     constant_time,
     digest::{SHA256, digest},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use quick_cache::sync::Cache;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+
+pub use verified::VerifiedTokens;
 
 use crate::{
     access::{Caller, Origin, Scope, Who},
@@ -44,8 +50,6 @@ pub const MFA: &str = "mfa";
 const CLOCK_SKEW_SECONDS: i64 = 300;
 /// Verified tokens that are remembered by their hash, because checking a signature is dear.
 const REMEMBERED_TOKENS: usize = 10_000;
-/// No token of ours is longer, in bytes.
-const MAX_TOKEN_LENGTH: usize = 8 * 1024;
 
 /// What an access token says (RFC 9068, with Entra's names).
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -59,7 +63,8 @@ pub struct Claims {
     /// The application the token was issued to.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub appid: Option<ApplicationId>,
-    /// Id of the client secret that was shown, or of the sign-in session.
+    /// What proved the application (the id of a secret or key, or the evidence of a federated credential), or the id of
+    /// the sign-in session.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sid: Option<String>,
     /// `app` or `user`.
@@ -141,26 +146,36 @@ impl Issuer {
         application: &Application,
         secret: &ApplicationSecret,
     ) -> Result<SecretString> {
+        self.for_proven_application(tx, application, &secret.id)
+    }
+
+    /// The same for one that was proven by a secret, a key or a federated credential; see [`Application::is_proven_by`].
+    fn for_proven_application(
+        &self,
+        tx: &mut Tx<'_>,
+        application: &Application,
+        evidence: &str,
+    ) -> Result<SecretString> {
         let tenant = &application.tenant_id;
         let mut claims = self.claims(tx, tenant, application.application_id.as_str(), "app");
         claims.appid = Some(application.application_id.clone());
-        claims.sid = Some(secret.id.clone());
+        claims.sid = Some(evidence.to_owned());
         claims.roles = Some(application.permissions.clone());
         sign(tx, tenant, &claims)
     }
 
-    /// A token for an application of a partner that showed `secret`, in the tenant of a customer who gave it `roles`.
+    /// A token for an application of a partner that was proven by `evidence`, in the tenant of a customer who gave it `roles`.
     pub fn for_application_of_partner(
         &self,
         tx: &mut Tx<'_>,
         customer: &TenantId,
         application: &Application,
-        secret: &ApplicationSecret,
+        evidence: &str,
         roles: &[Role],
     ) -> Result<SecretString> {
         let mut claims = self.claims(tx, customer, application.application_id.as_str(), "app");
         claims.appid = Some(application.application_id.clone());
-        claims.sid = Some(secret.id.clone());
+        claims.sid = Some(evidence.to_owned());
         claims.wids = Some(template_ids(roles));
         claims.partner_tid = Some(application.tenant_id.clone());
         sign(tx, customer, &claims)
@@ -244,80 +259,19 @@ fn sign(tx: &mut Tx<'_>, tenant: &TenantId, claims: &Claims) -> Result<SecretStr
     jsonwebtoken::encode(&header, claims, &encoding).map(SecretString::from).map_err(Error::internal)
 }
 
-/// Tokens whose signature was checked, by their SHA-256.
-pub struct VerifiedTokens(Cache<[u8; 32], Arc<Claims>>);
-
-impl Default for VerifiedTokens {
-    fn default() -> Self {
-        Self(Cache::new(REMEMBERED_TOKENS))
-    }
-}
-
 fn refused(why: &str) -> Error {
     Error::unauthenticated(format!("{why} Request a new token from this tenant's token endpoint."))
+}
+
+/// SHA-256 in base64url.
+fn sha256_text(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(sha256(text.as_bytes()))
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
     hash
-}
-
-impl VerifiedTokens {
-    /// The claims of a token that was verified before and has not expired.
-    pub fn recall(&self, token: &str, now: Timestamp) -> Result<Option<Arc<Claims>>> {
-        match self.0.get(&sha256(token.as_bytes())) {
-            Some(claims) if claims.exp <= now.seconds() => Err(refused("The access token has expired.")),
-            found => Ok(found),
-        }
-    }
-
-    /// Verifies signature, issuer, audience and times, with the key of the tenant that the token itself names: a key
-    /// is found only under its own tenant, so a token cannot borrow another tenant's.
-    pub fn verify(&self, tx: &mut Tx<'_>, issuer: &Issuer, token: &str) -> Result<Arc<Claims>> {
-        if token.len() > MAX_TOKEN_LENGTH {
-            return Err(refused("The access token is too long."));
-        }
-        let malformed = || refused("The access token is malformed.");
-        let header = jsonwebtoken::decode_header(token).map_err(|_| malformed())?;
-        if header.alg != Algorithm::ES256 {
-            return Err(refused("The access token is not signed with ES256."));
-        }
-        let unverified = unverified_claims(token).ok_or_else(malformed)?;
-        let key_id = header.kid.ok_or_else(malformed)?;
-        let key = keys::find_public(tx, &unverified.tid, &key_id)?
-            .filter(|key| is_usable(key, tx.now()))
-            .ok_or_else(|| refused("The access token is signed with an unknown key."))?;
-        let (x, y) = key.coordinates()?;
-        let decoding = DecodingKey::from_ec_components(&x, &y).map_err(Error::internal)?;
-        let mut validation = Validation::new(Algorithm::ES256);
-        validation.set_audience(&[&issuer.public_url]);
-        validation.set_issuer(&[issuer.of(&unverified.tid)]);
-        // Times are compared below, with our own clock.
-        validation.validate_exp = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, &decoding, &validation)
-            .map_err(|_| refused("The access token's signature, issuer or audience is wrong."))?
-            .claims;
-        let now = tx.now().seconds();
-        if claims.exp <= now {
-            return Err(refused("The access token has expired."));
-        }
-        // None of ours lives longer; and a retired key must not be of use to whoever has it.
-        if claims.exp.saturating_sub(claims.iat) > LIFETIME_SECONDS {
-            return Err(refused("The access token lives too long."));
-        }
-        if claims.nbf > now + CLOCK_SKEW_SECONDS {
-            return Err(refused("The access token is not valid yet."));
-        }
-        let claims = Arc::new(claims);
-        self.0.insert(sha256(token.as_bytes()), claims.clone());
-        Ok(claims)
-    }
-}
-
-fn unverified_claims(token: &str) -> Option<Claims> {
-    let payload = token.split('.').nth(1)?;
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
 }
 
 impl Claims {
@@ -327,10 +281,12 @@ impl Claims {
                 id: id.clone(),
                 secret_id: secret_id.clone(),
                 permissions: self.roles.clone().unwrap_or_default(),
+                trusted_issuer: None,
             },
             ("user", _, session) => Who::User {
                 id: UserId::new(self.oid.clone()),
                 token_issued_at: self.issued_at(),
+                trusted_issuer: None,
                 scope: match (self.scp.as_deref(), session) {
                     (None, _) => Scope::Roles,
                     (Some(OWN_METHODS), _) => {
@@ -370,17 +326,18 @@ pub fn secret_of(
 ) -> (SecretString, ApplicationSecret) {
     let record = ApplicationSecret {
         id,
-        digest: URL_SAFE_NO_PAD.encode(sha256(secret.expose_secret().as_bytes())),
+        digest: sha256_text(secret.expose_secret()),
         hint: secret.expose_secret().chars().take(3).collect(),
         start_date_time: now,
         end_date_time: now.plus_minutes(lifetime_days * 24 * 60),
+        display_name: None,
     };
     (secret, record)
 }
 
 /// The secret of the application that `shown` is, compared in constant time, whether or not it has expired.
 pub fn shown_secret<'a>(application: &'a Application, shown: &SecretString) -> Option<&'a ApplicationSecret> {
-    let digest = URL_SAFE_NO_PAD.encode(sha256(shown.expose_secret().as_bytes()));
+    let digest = sha256_text(shown.expose_secret());
     let is_shown = |secret: &&ApplicationSecret| {
         constant_time::verify_slices_are_equal(secret.digest.as_bytes(), digest.as_bytes()).is_ok()
     };

@@ -14,7 +14,7 @@ use crate::{
     sign_in::log,
     store::{
         Store, challenges, guesses, idempotency, messages, methods, operations, relationships::requests, sessions,
-        users::changes,
+        used_assertions, users::changes,
     },
     throttle,
 };
@@ -42,6 +42,7 @@ pub struct Removed {
     pub mfa_resets: usize,
     pub relationship_operations: usize,
     pub purged_users: usize,
+    pub used_assertions: usize,
 }
 
 /// One round.
@@ -64,6 +65,7 @@ pub async fn run_once(store: &Store) -> Result<Removed> {
             mfa_resets: expired_resets,
             relationship_operations: requests::purge_operations(tx, tx.now().plus_minutes(-OPERATION_MINUTES))?,
             purged_users: changes::forget_purged(tx)?,
+            used_assertions: used_assertions::purge_expired(tx)?,
         })
     };
     // Whatever keeps the end of relationships from being written down keeps nothing else.

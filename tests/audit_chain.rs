@@ -416,7 +416,7 @@ async fn an_earlier_report_shows_what_was_put_back() {
 }
 
 fn with_fresh_sealer() -> Context {
-    Context::new(Clock::System, Entropy::System, Sealer::generate(&Entropy::System).unwrap())
+    Context::new(Clock::System, Entropy::System, Sealer::generate(&Entropy::System).unwrap(), rekey::reports::classify)
 }
 
 /// Somebody with the database but without the sealing key signs a log of his own with a key of his own.

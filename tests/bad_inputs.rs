@@ -196,6 +196,23 @@ fn cases() -> Vec<Case> {
         Case::new("unknown preference", patch.clone(), &preferences, &[400])
             .json(r#"{"userPreferredMethodForSecondaryAuthentication":"unknownFutureValue"}"#),
         // Lists.
+        // Keys of devices, providers, badges.
+        Case::new("key without a name", post.clone(), format!("{hire}/authentication/windowsHelloForBusinessMethods"), &[400])
+            .json(r#"{"publicKeyCredential":{"id":"AA","response":{"clientDataJSON":"AA","attestationObject":"AA"}}}"#),
+        Case::new("key of no challenge", post.clone(), format!("{hire}/authentication/platformCredentialMethods"), &[400])
+            .json(r#"{"displayName":"X","publicKeyCredential":{"id":"AA","authenticatorAttachment":"platform","response":{"clientDataJSON":"AA","attestationObject":"AA"}}}"#),
+        Case::new("unknown expansion", get.clone(), format!("{user}/authentication/platformCredentialMethods/{}?$expand=owner", demo::id("platformCredential")), &[400]),
+        Case::new("unknown provider", post.clone(), format!("{hire}/authentication/externalAuthenticationMethods"), &[400])
+            .json(r#"{"configurationId":"Adatum","displayName":"Adatum"}"#),
+        Case::new("provider without TLS", post.clone(), "/v1.0/policies/authenticationMethodsPolicy/authenticationMethodConfigurations", &[400])
+            .json(r#"{"displayName":"X","appId":"55a8a3f5-7f1c-4d2b-9d0e-4a1e0a1f1d7e","openIdConnectSetting":{"clientId":"x","discoveryUrl":"http://x.example"}}"#),
+        Case::new("second badge", Method::PUT, format!("{user}/authentication/qrCodePinMethod"), &[409]).json("{}"),
+        Case::new("PIN of letters", Method::PUT, format!("{hire}/authentication/qrCodePinMethod"), &[400]).json(r#"{"pin":{"code":"password"}}"#),
+        Case::new("PIN as a number", patch.clone(), format!("{user}/authentication/qrCodePinMethod/pin"), &[400]).json(r#"{"code":27182818}"#),
+        Case::new("code for 400 days", patch.clone(), format!("{user}/authentication/qrCodePinMethod/standardQRCode"), &[400])
+            .json(r#"{"expireDateTime":"2999-01-01T00:00:00Z"}"#),
+        Case::new("code for a day and a half", patch.clone(), format!("/v1.0/users/{}/authentication/qrCodePinMethod/temporaryQRCode", demo::FRONTLINE), &[400])
+            .json(r#"{"expireDateTime":"2999-01-01T00:00:00Z"}"#),
         Case::new("$top zero", get.clone(), "/v1.0/users?$top=0", &[400]),
         Case::new("$top too large", get.clone(), "/v1.0/users?$top=1000", &[400]),
         Case::new("$top negative", get.clone(), "/v1.0/users?$top=-1", &[400]),
@@ -229,6 +246,23 @@ fn cases() -> Vec<Case> {
             .json(json!({"tenantIds": [demo::tenant_id_of("northwind.example")]}).to_string()),
         Case::new("users of another customer", get.clone(), format!("{managed}/users?tenantIds={}", demo::tenant_id_of("northwind.example")), &[403]),
         Case::new("forged position", get.clone(), format!("{managed}/users?$skiptoken=eA"), &[400]),
+        // Who may call.
+        Case::new("application without a name", post.clone(), "/v1.0/applications", &[400]).json("{}"),
+        Case::new("unknown permission", post.clone(), "/v1.0/applications", &[400]).json(r#"{"displayName":"X","permissions":["All"]}"#),
+        Case::new("application by no id", get.clone(), "/v1.0/applications/x", &[404]),
+        Case::new("NUL for an application", get.clone(), "/v1.0/applications/%00", &[400, 404]),
+        Case::new("secret of a foreign application", post.clone(), format!("/v1.0/applications/{}/addPassword", demo::callers::application()), &[404])
+            .json("{}").token(Token::Foreign),
+        Case::new("secret without end", post.clone(), format!("/v1.0/applications/{}/addPassword", demo::callers::application()), &[400])
+            .json(r#"{"passwordCredential":{"endDateTime":"9999-12-31T00:00:00Z"}}"#),
+        Case::new("key without proof", post.clone(), format!("/v1.0/applications/{}/addKey", demo::callers::application()), &[400])
+            .json(r#"{"keyCredential":{"type":"JsonWebKey","jwk":{}},"proof":""}"#),
+        Case::new("key that is no key", Method::PATCH, format!("/v1.0/applications/{}", demo::callers::application()), &[400])
+            .json(r#"{"keyCredentials":[{"type":"JsonWebKey","jwk":"x"}]}"#),
+        Case::new("issuer in this network", post.clone(), "/v1.0/identity/trustedIssuers", &[400])
+            .json(r#"{"displayName":"X","issuer":"https://169.254.169.254/","audience":"a"}"#),
+        Case::new("issuer with NUL", post.clone(), "/v1.0/identity/trustedIssuers", &[400])
+            .json(r#"{"displayName":"X","issuer":"https://idp.example/\u0000","audience":"a\u0000"}"#),
         Case::new("unknown event", get.clone(), format!("{audits}/nothing"), &[404]),
     ]
 }

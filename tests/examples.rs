@@ -167,14 +167,26 @@ async fn execute_as(app: &TestApp, operation: &Operation, token: &str) -> Answer
             }
             text = json.to_string();
         }
-        if operation.id.to_lowercase().ends_with("createfido2method") {
+        let is_key = body.example.as_ref().is_some_and(|json| json["publicKeyCredential"]["response"].is_object());
+        if is_key && operation.method == reqwest::Method::POST && operation.path.ends_with("Methods") {
             let mut json = body.example.clone().unwrap();
             json["publicKeyCredential"] = new_passkey(app, operation, token).await;
+            text = json.to_string();
+        }
+        if let Some(mut json) = body.example.clone().filter(|json| json["proof"].is_string()) {
+            json["proof"] = proof_of_possession(app).into();
             text = json.to_string();
         }
         request = request.header("content-type", &body.media_type).body(text);
     }
     Answer::of(request).await
+}
+
+/// What the demo's application signs to show that it holds its key.
+fn proof_of_possession(app: &TestApp) -> String {
+    let now = support::authenticator::seconds(app);
+    let claims = json!({"iss": demo::callers::application(), "aud": app.base, "nbf": now, "exp": now + 600});
+    Key::ed25519_of(&demo::callers::private_key()).jws(&json!({"alg": "EdDSA", "typ": "JWT"}), &claims)
 }
 
 #[tokio::test]

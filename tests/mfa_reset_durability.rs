@@ -30,12 +30,13 @@ use rekey::{
     store::{
         Context, Store, Tx, audit, methods,
         mfa_resets::MfaResetStatus,
-        users::{self, Profile, Requirements, User, UserType},
+        users::{self, Requirements},
     },
 };
 use support::{
     Backend,
     process::{Installation, Server},
+    seed::member,
 };
 
 const TENANTS: usize = 3;
@@ -68,7 +69,7 @@ impl World {
         });
         let tenants: Vec<_> = tenants.collect();
         let sealer = Sealer::load(&KeySource::File(installation.path().join("rekey.key")), &Entropy::System).unwrap();
-        let context = Context::new(Clock::System, Entropy::System, sealer);
+        let context = Context::new(Clock::System, Entropy::System, sealer, rekey::reports::classify);
         let store = Store::open(&installation.database.parse().unwrap(), context).unwrap();
         for tenant in &tenants {
             let (of, count) = (tenant.clone(), users_per_tenant());
@@ -82,21 +83,8 @@ impl World {
 }
 
 fn insert_user(tx: &mut Tx<'_>, tenant: &TenantId, number: u64) -> rekey::error::Result<()> {
-    let user = User {
-        tenant_id: tenant.clone(),
-        user_id: UserId::new(tx.guid()),
-        user_principal_name: format!("user{number}@{tenant}.example"),
-        display_name: format!("User {number}"),
-        given_name: None,
-        surname: None,
-        mail: None,
-        user_type: UserType::Member,
-        account_enabled: true,
-        profile: Profile::default(),
-        created_at: tx.now(),
-        deleted_at: None,
-        sessions_valid_from: tx.now(),
-    };
+    let (id, name) = (UserId::new(tx.guid()), format!("user{number}@{tenant}.example"));
+    let user = member(tenant, id, name, format!("User {number}"));
     users::insert(tx, &user, &Requirements::default())?;
     for phone_type in [PhoneType::Mobile, PhoneType::Office] {
         let phone = Phone { phone_number: "+1 2065550100".into(), phone_type, is_verified: true };

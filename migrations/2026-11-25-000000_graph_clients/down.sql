@@ -1,5 +1,7 @@
+DROP INDEX sign_ins_by_display_name;
 DROP INDEX methods_by_passkey;
 CREATE UNIQUE INDEX methods_by_passkey ON methods (tenant_id, method_id) WHERE kind = 'fido2';
+DROP TABLE used_assertions;
 DROP TABLE trusted_issuers;
 ALTER TABLE applications DROP COLUMN federated_credentials;
 ALTER TABLE applications DROP COLUMN key_credentials;

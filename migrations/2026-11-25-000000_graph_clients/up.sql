@@ -68,7 +68,18 @@ CREATE TABLE trusted_issuers (
 );
 CREATE UNIQUE INDEX trusted_issuers_by_audience ON trusted_issuers (issuer, audience);
 
+-- The sign-ins of users by their displayName, as the other columns of the log that can be filtered.
+CREATE INDEX sign_ins_by_display_name ON sign_ins (tenant_id, user_display_name, created_at, sign_in_id);
 -- A key of WebAuthn's is one user's, whatever kind of method it is.
 DROP INDEX methods_by_passkey;
 CREATE UNIQUE INDEX methods_by_passkey ON methods (tenant_id, method_id)
     WHERE kind IN ('fido2', 'windowsHelloForBusiness', 'platformCredential');
+-- Client assertions (RFC 7523) that bought a token: each is good once, until it expires. The jti is kept as its digest.
+CREATE TABLE used_assertions (
+    tenant_id TEXT NOT NULL,
+    application_id TEXT NOT NULL,
+    jti_digest TEXT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, application_id, jti_digest)
+);
+CREATE INDEX used_assertions_by_expiry ON used_assertions (expires_at);

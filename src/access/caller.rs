@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
-    id::{ApplicationId, SessionId, TenantId, UserId},
+    id::{ApplicationId, SessionId, TenantId, TrustedIssuerId, UserId},
 };
 
 /// Where a request comes from; goes into the audit log.
@@ -32,23 +32,26 @@ pub struct Caller {
 pub enum Who {
     Application {
         id: ApplicationId,
-        /// The client secret that got the token: without it the token is void.
+        /// The secret, key or federated credential that got the token: without it the token is void.
         secret_id: String,
         /// The permissions at the time of the token; what was taken away since is gone.
         permissions: Vec<String>,
+        /// The outside issuer of the token, if it is not ours.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        trusted_issuer: Option<TrustedIssuerId>,
     },
     User {
         id: UserId,
         token_issued_at: Timestamp,
         scope: Scope,
+        /// The outside issuer of the token, if it is not ours.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        trusted_issuer: Option<TrustedIssuerId>,
     },
     /// Somebody with the server's own command line, database and key.
     Operator,
     /// An application or user of a partner who acts in a customer's tenant, which is the caller's.
-    Partner {
-        home: TenantId,
-        who: Box<Who>,
-    },
+    Partner { home: TenantId, who: Box<Who> },
 }
 
 /// What a user's token is good for.

@@ -24,6 +24,16 @@ pub(super) fn check_outcome_stands(tx: &mut Tx<'_>, user: &User, issued_at: Time
     }
 }
 
+/// An outside issuer does not know that a registration is due, which nothing outranks: its tokens wait for it.
+pub(super) fn check_nothing_is_demanded(tx: &mut Tx<'_>, user: &User) -> Result<()> {
+    match users::requirements(tx, &user.tenant_id, &user.user_id)?.registration_required_at {
+        Some(_) => Err(Error::unauthenticated(
+            "The user must register authentication methods before tokens of another issuer are good here.",
+        )),
+        None => Ok(()),
+    }
+}
+
 /// A registration token lives as long as its session waits for a registration.
 pub(super) fn check_registration_is_open(tx: &mut Tx<'_>, user: &User, session: &SessionId) -> Result<()> {
     let open = sessions::find(tx, &user.tenant_id, session)?.is_some_and(|session| {

@@ -29,7 +29,12 @@ pub enum Action {
     ReadPolicies,
     WriteSecurityDefaults,
     ReadAuditLogs,
+    ReadApplications,
+    /// Changing applications; `applications::authority` says which.
     WriteApplications,
+    /// Which outside issuers the tenant trusts.
+    ReadTrustedIssuers,
+    WriteTrustedIssuers,
     /// Running a user's sign-in: only for applications.
     RunSignIn,
     /// Vouching that the first factor was checked elsewhere.
@@ -82,6 +87,10 @@ const WRITE_METHODS: &str = "UserAuthenticationMethod.ReadWrite.All";
 const RESET_MFA: &str = "MfaReset.ReadWrite.All";
 const READ_POLICY: &str = "Policy.Read.All";
 const WRITE_POLICY: &str = "Policy.ReadWrite.AuthenticationMethod";
+const READ_APPLICATIONS: &str = "Application.Read.All";
+const WRITE_APPLICATIONS: &str = "Application.ReadWrite.All";
+const READ_ISSUERS: &str = "IdentityProvider.Read.All";
+const WRITE_ISSUERS: &str = "IdentityProvider.ReadWrite.All";
 const READ_RELATIONSHIPS: &str = "DelegatedAdminRelationship.Read.All";
 const WRITE_RELATIONSHIPS: &str = "DelegatedAdminRelationship.ReadWrite.All";
 
@@ -98,7 +107,10 @@ const PERMISSIONS: &[&str] = &[
     WRITE_POLICY,
     "Policy.ReadWrite.SecurityDefaults",
     "AuditLog.Read.All",
-    "Application.ReadWrite.All",
+    READ_APPLICATIONS,
+    WRITE_APPLICATIONS,
+    READ_ISSUERS,
+    WRITE_ISSUERS,
     READ_RELATIONSHIPS,
     WRITE_RELATIONSHIPS,
     "SignIn.Verify.All",
@@ -206,7 +218,19 @@ pub(super) fn rule(action: Action) -> Rule {
             &[SecurityAdministrator, AuthenticationPolicyAdministrator, GlobalAdministrator],
             false,
         ),
-        Action::WriteApplications => directory(&["Application.ReadWrite.All"], &[GlobalAdministrator], false),
+        Action::ReadApplications => {
+            directory(&[READ_APPLICATIONS, WRITE_APPLICATIONS], &[GlobalReader, GlobalAdministrator], false)
+        }
+        // Applications and trusted issuers outlive a relationship: a partner must not leave one behind.
+        Action::WriteApplications => {
+            Rule { own_tenant_only: true, ..directory(&[WRITE_APPLICATIONS], &[GlobalAdministrator], false) }
+        }
+        Action::ReadTrustedIssuers => {
+            directory(&[READ_ISSUERS, WRITE_ISSUERS], &[GlobalReader, GlobalAdministrator], false)
+        }
+        Action::WriteTrustedIssuers => {
+            Rule { own_tenant_only: true, ..directory(&[WRITE_ISSUERS], &[GlobalAdministrator], false) }
+        }
         Action::RunSignIn => directory(&["SignIn.Verify.All"], &[], false),
         Action::AssertFirstFactor => directory(&["SignIn.Assert.All"], &[], false),
         Action::WriteAuthenticationPolicy => methods(&[WRITE_POLICY], POLICY_WRITERS, false),

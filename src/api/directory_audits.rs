@@ -13,7 +13,7 @@ use super::{
     odata::{
         Page, Paging,
         bind::{Property, Value, guid},
-        log, refuse_other_options,
+        link_behind, log, refuse_other_options,
     },
     problem::Problem,
 };
@@ -25,7 +25,10 @@ use crate::{
     },
     store::{
         audit::{InitiatorKind, list::AuditField},
-        filter::Operator::{Eq, Ge, Gt, Le, Lt, StartsWith},
+        filter::{
+            LogPage,
+            Operator::{Eq, Ge, Gt, Le, Lt, StartsWith},
+        },
     },
 };
 
@@ -245,7 +248,8 @@ impl DirectoryAuditsApi {
     /// * `result eq 'failure'`, `category`, `loggedByService`, `correlationId` (the `client-request-id` of the request), `id`
     ///
     /// joined by `and`, `or`, `not` and parentheses. Texts are compared exactly, userPrincipalName in any case.
-    /// Events written while you read do not disturb the pages. Needs the permission `AuditLog.Read.All`, or the role
+    /// Events written while you read do not disturb the pages. A page may be short, even empty, while there is an
+    /// `@odata.nextLink`: follow it to the end. Needs the permission `AuditLog.Read.All`, or the role
     /// Reports Reader, Security Reader, Security Administrator or Global Reader.
     #[oai(path = "/v1.0/auditLogs/directoryAudits", method = "get", operation_id = "listDirectoryAudits")]
     async fn list(
@@ -268,9 +272,11 @@ impl DirectoryAuditsApi {
         refuse_other_options(&info, &["$filter", "$orderby", "$top", "$skiptoken"])?;
         let paging = Paging::new(top.0, skip_token.0)?;
         let query = log::query(filter.as_deref(), order_by.as_deref(), &paging, "activityDateTime", FILTERABLE)?;
-        let events = self.0.read(guard.0, move |tx, caller| query::list(tx, caller, &query)).await?;
+        let LogPage { rows, next } = self.0.read(guard.0, move |tx, caller| query::list(tx, caller, &query)).await?;
         let key = |Recorded { event, .. }: &Recorded| log::key(event.activity_at, event.sequence);
-        Ok(Json(paging.page(&self.0, &info, "auditLogs/directoryAudits", events, key, Into::into)))
+        let mut page = paging.page(&self.0, &info, "auditLogs/directoryAudits", rows, key, Into::into);
+        page.next_link = page.next_link.or(next.map(|next| link_behind(&self.0, &info, &log::key(next.at, next.tie))));
+        Ok(Json(page))
     }
 
     /// Get an audit event

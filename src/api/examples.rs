@@ -155,6 +155,16 @@ pub fn external_authentication_method() -> String {
     demo::id("externalAuthenticationMethod")
 }
 
+/// A user with a QR code and no temporary one.
+pub fn frontline() -> String {
+    demo::FRONTLINE.into()
+}
+
+/// A session of the example user's in which all is proven, and the PIN must be changed.
+pub fn pin_change_session() -> String {
+    demo::id("signInSession pinChange")
+}
+
 pub fn expand_device() -> Option<String> {
     Some("device".into())
 }
@@ -306,6 +316,27 @@ pub fn tenant() -> String {
 /// The application whose id and secret `rekey serve --demo` prints.
 pub fn application() -> String {
     demo::id("application")
+}
+
+/// Another one, which examples change.
+pub fn other_application() -> String {
+    demo::callers::application()
+}
+
+pub fn application_secret() -> String {
+    demo::callers::secret()
+}
+
+pub fn application_key() -> String {
+    demo::callers::key()
+}
+
+pub fn federated_credential() -> String {
+    demo::callers::federated_credential()
+}
+
+pub fn trusted_issuer() -> String {
+    demo::callers::trusted_issuer()
 }
 
 pub fn authorization_endpoint() -> String {

@@ -8,7 +8,7 @@ use super::{
     intake::{CallerNote, RequestInfo},
     problem::Problem,
 };
-use crate::{access::Caller, app::App, clock::Timestamp};
+use crate::{access::Caller, app::App};
 
 #[derive(OAuthScopes)]
 #[expect(dead_code, reason = "read by the derive, for the document")]
@@ -33,12 +33,12 @@ async fn check(request: &Request, bearer: Bearer) -> poem::Result<Caller> {
     let (Some(app), Some(info)) = (request.data::<App>(), request.data::<RequestInfo>()) else {
         return Err(poem::Error::from_status(StatusCode::INTERNAL_SERVER_ERROR));
     };
-    let claims = app.verify_token(bearer.token).await.map_err(Problem)?;
-    let caller = claims.caller(info.origin.clone(), info.once.clone()).map_err(Problem)?;
+    let called = app.caller_of(bearer.token, info.origin.clone(), info.once.clone());
+    let (caller, expires_at) = called.await.map_err(Problem)?;
     info.note(CallerNote {
         tenant: caller.tenant.clone(),
         caller: caller.id().to_owned(),
-        expires_at: Some(Timestamp::from_seconds(claims.exp)),
+        expires_at: Some(expires_at),
     });
     Ok(caller)
 }

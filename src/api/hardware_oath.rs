@@ -7,9 +7,11 @@ use poem_openapi::{
 };
 
 mod bodies;
+mod query;
 mod views;
 
 use bodies::{ActivateBody, AssignAndActivateBody, AssignBody, BySerialNumberBody, ResyncBody};
+use query::{Selection, TokenFilter};
 pub use views::{DeviceView, HardwareOathView};
 
 use super::{
@@ -44,14 +46,16 @@ pub struct HardwareOathApi(pub App);
 impl HardwareOathApi {
     /// List hardware OATH tokens of a user
     ///
-    /// The hardware tokens that are assigned to a user, activated or not. Needs the permission
-    /// `UserAuthMethod-HardwareOATH.Read.All` or `UserAuthenticationMethod.Read.All`, or the role Global Reader or
+    /// The hardware tokens that are assigned to a user, activated or not. Filter with `device/status eq 'activated'`,
+    /// `device/serialNumber` and `displayName` with `eq` and `startsWith`, and `id`, joined by `and`, `or`, `not` and
+    /// parentheses. Needs the permission `UserAuthMethod-HardwareOATH.Read.All` or `UserAuthenticationMethod.Read.All`, or the role Global Reader or
     /// Authentication Administrator.
     #[oai(
         path = "/v1.0/users/:user/authentication/hardwareOathMethods",
         method = "get",
         operation_id = "listHardwareOathMethods"
     )]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
     async fn list(
         &self,
         guard: Guard,
@@ -59,6 +63,12 @@ impl HardwareOathApi {
         /// The user's id or userPrincipalName.
         #[oai(example = "examples::user")]
         user: Path<String>,
+        /// Which tokens; see above.
+        #[oai(name = "$filter")]
+        filter: Query<Option<String>>,
+        /// Which of `id`, `displayName`, `createdDateTime`, `lastUsedDateTime` and `device` to send; all unless given.
+        #[oai(name = "$select")]
+        select: Query<Option<String>>,
         /// Items per page, 1 to 999.
         #[oai(name = "$top")]
         top: Query<Option<u32>>,
@@ -66,13 +76,16 @@ impl HardwareOathApi {
         #[oai(name = "$skiptoken")]
         skip_token: Query<Option<String>>,
     ) -> Result<Json<Page<HardwareOathView>>, Problem> {
-        refuse_other_options(&info, &["$top", "$skiptoken"])?;
+        refuse_other_options(&info, &["$filter", "$select", "$top", "$skiptoken"])?;
         let paging = Paging::new(top.0, skip_token.0)?;
+        let filter = TokenFilter::parse(filter.0.as_deref())?;
+        let selection = Selection::parse(select.0.as_deref())?;
         let after = paging.after.clone();
         let read = self.0.read(guard.0, move |tx, caller| hardware_oath::list(tx, caller, &user, after.as_deref()));
-        let (user, tokens) = read.await?;
+        let (user, mut tokens) = read.await?;
+        tokens.retain(|device| filter.finds(device));
         let what = authentication_context(user.user_id.as_str(), "hardwareOathMethods");
-        let view = |device| HardwareOathView::new(device, &user.display_name);
+        let view = |device| HardwareOathView::new(device, &user.display_name).only(&selection);
         Ok(Json(paging.page(&self.0, &info, &what, tokens, |device| device.device_id.to_string(), view)))
     }
 

@@ -26,7 +26,7 @@ use crate::{
 };
 
 const COLLECTION: &str = "tenantRelationships/managedTenants";
-/// The largest page of what is counted tenant by tenant.
+/// The largest page of summaries.
 const MAX_SUMMARIES: u32 = 100;
 
 pub struct ManagedTenantsApi(pub App);
@@ -137,7 +137,7 @@ impl ManagedTenantsApi {
         &self,
         guard: Guard,
         info: RequestInfo,
-        /// Items per page, 1 to 100. Default: 100. Ask for less when customers are large.
+        /// Items per page, 1 to 100. Default: 100.
         #[oai(name = "$top")]
         top: Query<Option<u32>>,
         /// From `@odata.nextLink`.

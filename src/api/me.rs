@@ -58,6 +58,9 @@ const OWN: &[&str] = &[
     "deletePlatformCredentialMethod",
     "listExternalAuthenticationMethods",
     "getExternalAuthenticationMethod",
+    "getQrCodePinMethod",
+    "getStandardQrCode",
+    "getTemporaryQrCode",
     "listTemporaryAccessPassMethods",
     "getTemporaryAccessPassMethod",
     "getSignInPreferences",
@@ -65,7 +68,7 @@ const OWN: &[&str] = &[
 ];
 
 /// What only users themselves may ask for: in the document it stands below `/me` alone.
-const ONLY_OWN: &[&str] = &["changePassword"];
+const ONLY_OWN: &[&str] = &["changePassword", "updateQrPin"];
 
 const USER_PATH: &str = "/v1.0/users/{user}";
 const OWN_PATH: &str = "/v1.0/me";

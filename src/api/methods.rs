@@ -23,6 +23,7 @@ use super::{
     phone::PhoneView,
     platform_credential::PlatformCredentialView,
     problem::Problem,
+    qr_code_pin::QrCodePinMethodView,
     software_oath::SoftwareOathView,
     temporary_access_pass::TemporaryAccessPassView,
     windows_hello::WindowsHelloView,
@@ -37,7 +38,7 @@ use crate::{
         manage::{self, OfUser},
         phone::PhoneEntry,
         policy::MethodsPolicy,
-        temporary_access_pass,
+        qr_code_pin, temporary_access_pass,
     },
 };
 
@@ -68,6 +69,8 @@ enum MethodView {
     PlatformCredential(PlatformCredentialView),
     #[oai(mapping = "#microsoft.graph.externalAuthenticationMethod")]
     ExternalAuthenticationMethod(ExternalMethodView),
+    #[oai(mapping = "#microsoft.graph.qrCodePinAuthenticationMethod")]
+    QrCodePin(QrCodePinMethodView),
 }
 
 impl MethodView {
@@ -86,6 +89,9 @@ impl MethodView {
             Method::WindowsHelloForBusiness(key) => Self::WindowsHelloForBusiness(key.into()),
             Method::PlatformCredential(key) => Self::PlatformCredential(key.into()),
             Method::ExternalAuthenticationMethod(method) => Self::ExternalAuthenticationMethod(method.into()),
+            Method::QrCodePin(method) => {
+                Self::QrCodePin(QrCodePinMethodView::listed(qr_code_pin::view(&method, policy, now)))
+            }
         }
     }
 }

@@ -12,13 +12,16 @@ pub mod problem;
 mod strict_json;
 
 mod access_assignments;
+mod applications;
 mod authentication_methods_policy;
 mod authenticator_devices;
+mod contracts;
 mod customers;
 mod deleted_items;
 mod directory_audits;
 mod email;
 mod external_authentication_method;
+mod federated_credentials;
 mod fido2;
 mod hardware_oath;
 mod hardware_oath_devices;
@@ -34,6 +37,7 @@ mod phone;
 mod platform_credential;
 mod policies;
 mod preferences;
+mod qr_code_pin;
 mod relationship_requests;
 mod relationships;
 mod reports;
@@ -45,6 +49,7 @@ mod sign_ins;
 mod software_oath;
 mod temporary_access_pass;
 mod tokens;
+mod trusted_issuers;
 mod unlock;
 mod user_bodies;
 mod user_query;
@@ -100,6 +105,9 @@ enum Tag {
     Audit,
     /// Who has registered what.
     Reports,
+    /// Who calls without a person: applications, their secrets, keys and federated credentials; and whose tokens besides
+    /// our own are good here.
+    Applications,
     /// Access tokens and how to verify them.
     Tokens,
 }
@@ -118,6 +126,7 @@ const TAGS: &[&str] = &[
     "Policies",
     "Audit logs",
     "Reports",
+    "Applications",
     "Tokens",
 ];
 
@@ -138,6 +147,7 @@ fn all(app: &App) -> impl OpenApi + use<> {
                 windows_hello::WindowsHelloApi(app()),
                 platform_credential::PlatformCredentialApi(app()),
                 external_authentication_method::ExternalAuthenticationMethodApi(app()),
+                qr_code_pin::QrCodePinApi(app()),
             ),
             temporary_access_pass::TemporaryAccessPassApi(app()),
             preferences::PreferencesApi(app()),
@@ -158,12 +168,18 @@ fn all(app: &App) -> impl OpenApi + use<> {
             relationship_requests::RelationshipRequestsApi(app()),
             access_assignments::AccessAssignmentsApi(app()),
             customers::CustomersApi(app()),
+            contracts::ContractsApi(app()),
             managed_tenants::ManagedTenantsApi(app()),
         ),
         (policies::PoliciesApi(app()), authentication_methods_policy::AuthenticationMethodsPolicyApi(app())),
         reports::ReportsApi(app()),
         (directory_audits::DirectoryAuditsApi(app()), sign_ins::SignInsApi(app())),
-        tokens::TokensApi(app()),
+        (
+            applications::ApplicationsApi(app()),
+            federated_credentials::FederatedCredentialsApi(app()),
+            trusted_issuers::TrustedIssuersApi(app()),
+            tokens::TokensApi(app()),
+        ),
     )
 }
 
@@ -180,7 +196,7 @@ pub fn service(app: &App) -> OpenApiService<impl OpenApi + use<>, ()> {
 pub fn document() -> Result<String> {
     let entropy = Entropy::System;
     let sealer = Sealer::generate(&entropy)?;
-    let app = App::new(Store::detached(Context::new(Clock::System, entropy, sealer)), "");
+    let app = App::new(Store::detached(Context::new(Clock::System, entropy, sealer, crate::reports::classify)), "");
     in_order(&service(&app).spec())
 }
 

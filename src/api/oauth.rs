@@ -70,12 +70,15 @@ impl ApiResponse for OauthProblem {
     fn meta() -> MetaResponses {
         let responses = [
             (400, "The request is malformed, or names a tenant or application that is not there."),
-            (401, "The client secret is wrong or has expired."),
+            (401, "The client secret or assertion is wrong or has expired."),
             (405, "The path takes another method; the header Allow names it."),
             (413, "The body is too large."),
             (415, "The body is compressed or not a form."),
             (500, "A fault of the service; quote the trace_id."),
-            (503, "The database is away; wait for the seconds in Retry-After and try again."),
+            (
+                503,
+                "The database, or the issuer of a federated assertion, is away; wait for the seconds in Retry-After and try again.",
+            ),
         ];
         let response = |(status, description)| MetaResponse {
             description,
@@ -97,12 +100,17 @@ impl ApiResponse for OauthProblem {
 
 fn status(refusal: Refusal) -> StatusCode {
     match refusal {
-        Refusal::WrongSecret | Refusal::ExpiredSecret => StatusCode::UNAUTHORIZED,
+        refusal if is_wrong_proof(refusal) => StatusCode::UNAUTHORIZED,
         Refusal::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
         Refusal::Fault => StatusCode::INTERNAL_SERVER_ERROR,
-        Refusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Unavailable | Refusal::IssuerAway => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_REQUEST,
     }
+}
+
+/// RFC 6749 section 5.2: what the client showed is not good.
+fn is_wrong_proof(refusal: Refusal) -> bool {
+    code(refusal) == "invalid_client"
 }
 
 /// OAuth's own code (RFC 6749 sections 4.1.2.1 and 5.2; RFC 8693 section 2.2.2).
@@ -119,9 +127,19 @@ fn code(refusal: Refusal) -> &'static str {
         Refusal::InvalidScope => "invalid_scope",
         Refusal::UnknownApplication | Refusal::Disabled | Refusal::NotAssigned => "unauthorized_client",
         Refusal::UserNotAssigned => "invalid_target",
-        Refusal::WrongSecret | Refusal::ExpiredSecret => "invalid_client",
+        Refusal::WrongSecret
+        | Refusal::ExpiredSecret
+        | Refusal::MalformedAssertion
+        | Refusal::AssertionWithoutId
+        | Refusal::AssertionUnsigned
+        | Refusal::KeyExpired
+        | Refusal::AssertionOfAnother
+        | Refusal::AssertionAudience
+        | Refusal::AssertionTimes
+        | Refusal::AssertionReplayed
+        | Refusal::NotFederated => "invalid_client",
         Refusal::Fault => "server_error",
-        Refusal::Unavailable => "temporarily_unavailable",
+        Refusal::Unavailable | Refusal::IssuerAway => "temporarily_unavailable",
     }
 }
 

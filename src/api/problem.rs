@@ -18,7 +18,10 @@ use poem_openapi::{
 };
 
 use super::{authenticator_devices, intake::RequestInfo, oauth};
-use crate::error::{Area, Error};
+use crate::{
+    error::{Area, Error},
+    tokens::client_credentials::Refusal,
+};
 
 /// Seconds after which a caller may try again when the database was away.
 const RETRY_AFTER_SECONDS: u32 = 2;
@@ -91,7 +94,10 @@ impl ApiResponse for Problem {
             (428, "The header If-Match is missing."),
             (429, "Too many requests or too many failures in a row; wait for the seconds in Retry-After."),
             (500, "A fault of the service; quote the request-id."),
-            (503, "The database is away; wait for the seconds in Retry-After and try again. Nothing was changed."),
+            (
+                503,
+                "The database, or the outside issuer of the token, is away; wait for the seconds in Retry-After and try again. Nothing was changed.",
+            ),
         ];
         let response = |(status, description)| MetaResponse {
             description,
@@ -187,6 +193,11 @@ fn describe(error: &Error) -> Description {
             "serviceNotAvailable",
             "The service cannot reach its database right now and changed nothing. Wait for the seconds in Retry-After and try again.",
         ),
+        Error::IssuerAway => Description::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "serviceNotAvailable",
+            "The issuer of this access token cannot be asked for its keys right now, so the token cannot be checked. Wait for the seconds in Retry-After and try again.",
+        ),
         Error::Internal { .. } => Description::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "generalException",
@@ -197,7 +208,8 @@ fn describe(error: &Error) -> Description {
 
 /// Whether what stands under this path belongs to Graph's directory service.
 pub fn is_directory(path: &str) -> bool {
-    const ROOTS: [&str; 5] = ["/users", "/directory", "/organization", "/roleManagement", "/applications"];
+    const ROOTS: [&str; 6] =
+        ["/users", "/directory", "/organization", "/roleManagement", "/applications", "/identity/"];
     ROOTS.iter().any(|segment| path.contains(segment)) && !path.contains("/authentication")
 }
 
@@ -206,6 +218,9 @@ fn describe_poem(error: &poem::Error, info: &RequestInfo) -> Description {
     let bad_request = if is_directory(&info.path) { "Request_BadRequest" } else { "badRequest" };
     if let Some(error) = error.downcast_ref::<Error>() {
         return describe(error);
+    }
+    if let Some(Refusal::IssuerAway) = error.downcast_ref() {
+        return describe(&Error::IssuerAway);
     }
     if error.is::<AuthorizationError>() && authenticator_devices::speaks(&info.path) {
         let message = "A proof is needed: sign the call with the device's key, in the header DPoP.";

@@ -1,95 +1,129 @@
 //! `/reports/authenticationMethods`: who has registered what.
 
-use poem_openapi::{Object, OpenApi, param::Path, payload::Json};
+use poem_openapi::{
+    OpenApi,
+    param::{Path, Query},
+    payload::Json,
+};
+
+mod views;
+
+use views::{FeatureSummaryView, MethodSummaryView, RegistrationDetailsView, RolesChoice, TypesChoice, group};
 
 use super::{
     Tag, examples,
     guard::Guard,
     intake::RequestInfo,
-    odata::{Entity, refuse_other_options},
+    odata::{
+        Entity, Page, Paging,
+        bind::{self, Property, Value, guid},
+        foreign_skip_token, link_behind, refuse_other_options,
+    },
     problem::Problem,
 };
 use crate::{
     app::App,
-    reports::{self, RegistrationDetails},
-    store::users::UserType,
+    error::{Error, Result},
+    reports::{self, DetailField, DetailsQuery, Order, Position},
+    store::filter::Operator::{Eq, StartsWith},
 };
 
-/// What a user has registered, and what it is good for.
-#[derive(Debug, Object)]
-#[oai(rename = "UserRegistrationDetails", rename_all = "camelCase")]
-struct RegistrationDetailsView {
-    /// The user's id.
-    id: String,
-    user_principal_name: String,
-    user_display_name: String,
-    /// `member` or `guest`.
-    user_type: String,
-    /// The user holds a directory role.
-    is_admin: bool,
-    /// The user has a second factor, allowed by the policy or not.
-    is_mfa_registered: bool,
-    /// The user has a second factor that the policy allows.
-    is_mfa_capable: bool,
-    /// The user has a passkey that the policy allows.
-    is_passwordless_capable: bool,
-    /// Always false: there is no self-service password reset.
-    is_sspr_registered: bool,
-    /// Always false: there is no self-service password reset.
-    is_sspr_enabled: bool,
-    /// Always false: there is no self-service password reset.
-    is_sspr_capable: bool,
-    is_system_preferred_authentication_method_enabled: bool,
-    /// `mobilePhone`, `alternateMobilePhone`, `officePhone`, `email`, `microsoftAuthenticatorPush`,
-    /// `softwareOneTimePasscode`, `hardwareOneTimePasscode`, `passKeyDeviceBound`, `passKeySynced` or
-    /// `temporaryAccessPass`; only what is complete.
-    methods_registered: Vec<String>,
-    /// The strongest method that the user has and the policy allows.
-    system_preferred_authentication_methods: Vec<String>,
-    /// As in `signInPreferences`; `none` when there is none.
-    user_preferred_method_for_secondary_authentication: String,
-    /// When this was computed: now.
-    last_updated_date_time: String,
+const COLLECTION: &str = "reports/authenticationMethods";
+
+const fn flag(path: &'static str, field: fn(bool) -> DetailField) -> Property<DetailField> {
+    Property { path, operators: &[Eq], value: Value::Boolean(field) }
 }
 
-impl From<RegistrationDetails> for RegistrationDetailsView {
-    fn from(details: RegistrationDetails) -> Self {
-        let user = details.user;
-        let preferred = details.preferences.user_preferred.map_or("none", |preferred| preferred.as_str());
-        Self {
-            id: user.user_id.into_string(),
-            user_principal_name: user.user_principal_name,
-            user_display_name: user.display_name,
-            user_type: match user.user_type {
-                UserType::Member => "member",
-                UserType::Guest => "guest",
-            }
-            .into(),
-            is_admin: details.is_admin,
-            is_mfa_registered: details.is_mfa_registered,
-            is_mfa_capable: details.is_mfa_capable,
-            is_passwordless_capable: details.is_passwordless_capable,
-            is_sspr_registered: false,
-            is_sspr_enabled: false,
-            is_sspr_capable: false,
-            is_system_preferred_authentication_method_enabled: details.preferences.is_system_preferred_enabled,
-            methods_registered: details.methods_registered.into_iter().map(str::to_owned).collect(),
-            system_preferred_authentication_methods: details
-                .preferences
-                .system_preferred
-                .iter()
-                .map(|preferred| preferred.as_str().to_owned())
-                .collect(),
-            user_preferred_method_for_secondary_authentication: preferred.into(),
-            last_updated_date_time: details.read_at.to_iso(),
+/// What the list can be filtered by.
+const FILTERABLE: &[Property<DetailField>] = &[
+    Property::text("id", &[Eq], |value| DetailField::Id(guid(value))),
+    Property::text("userPrincipalName", &[Eq, StartsWith], DetailField::UserPrincipalName),
+    Property::text("userDisplayName", &[Eq, StartsWith], DetailField::UserDisplayName),
+    Property::text("userType", &[Eq], DetailField::UserType),
+    flag("isAdmin", DetailField::IsAdmin),
+    flag("isMfaRegistered", DetailField::IsMfaRegistered),
+    flag("isMfaCapable", DetailField::IsMfaCapable),
+    flag("isPasswordlessCapable", DetailField::IsPasswordlessCapable),
+    flag("isSsprRegistered", DetailField::IsSspr),
+    flag("isSsprEnabled", DetailField::IsSspr),
+    flag("isSsprCapable", DetailField::IsSspr),
+    flag("isSystemPreferredAuthenticationMethodEnabled", DetailField::IsSystemPreferredEnabled),
+    Property::text("methodsRegistered/any(t:t)", &[Eq], DetailField::Method),
+];
+
+fn order(text: &str) -> Result<Order> {
+    let (property, descending) = match *text.split_whitespace().collect::<Vec<_>>() {
+        [property] | [property, "asc"] => (property, false),
+        [property, "desc"] => (property, true),
+        _ => ("", false),
+    };
+    match property {
+        "userPrincipalName" => Ok(Order::UserPrincipalName { descending }),
+        "userDisplayName" => Ok(Order::UserDisplayName { descending }),
+        _ => {
+            let message = "$orderby is userPrincipalName or userDisplayName, with asc or desc.";
+            Err(Error::invalid("$orderby", message))
         }
     }
+}
+
+fn example_filter() -> Option<String> {
+    Some("isMfaCapable eq false and userType eq 'member'".into())
 }
 
 pub struct ReportsApi(pub App);
 
 #[OpenApi(tag = "Tag::Reports")]
 impl ReportsApi {
+    /// List what users have registered
+    ///
+    /// The details of every user of this tenant, computed at this moment. Filter with
+    ///
+    /// * `isMfaCapable eq false`, and likewise `isMfaRegistered`, `isPasswordlessCapable`, `isAdmin`, `isSsprRegistered`,
+    ///   `isSsprEnabled`, `isSsprCapable`, `isSystemPreferredAuthenticationMethodEnabled`
+    /// * `methodsRegistered/any(t:t eq 'mobilePhone')`, `userType eq 'member'`
+    /// * `userPrincipalName`, `userDisplayName` with `eq` and `startsWith` (in any case), and `id`
+    ///
+    /// joined by `and`, `or`, `not` and parentheses. A page may be short, even empty, while there is an
+    /// `@odata.nextLink`: follow it to the end. Needs the permission `AuditLog.Read.All`, or the role Reports Reader,
+    /// Security Reader, Security Administrator or Global Reader.
+    #[oai(
+        path = "/v1.0/reports/authenticationMethods/userRegistrationDetails",
+        method = "get",
+        operation_id = "listUserRegistrationDetails"
+    )]
+    async fn list(
+        &self,
+        guard: Guard,
+        info: RequestInfo,
+        /// Which users; see above.
+        #[oai(name = "$filter", example = "example_filter")]
+        filter: Query<Option<String>>,
+        /// `userPrincipalName` or `userDisplayName`, with `asc` (the default) or `desc`.
+        #[oai(name = "$orderby")]
+        order_by: Query<Option<String>>,
+        /// Items per page, 1 to 999. Default: 100.
+        #[oai(name = "$top")]
+        top: Query<Option<u32>>,
+        /// From `@odata.nextLink`.
+        #[oai(name = "$skiptoken")]
+        skip_token: Query<Option<String>>,
+    ) -> Result<Json<Page<RegistrationDetailsView>>, Problem> {
+        refuse_other_options(&info, &["$filter", "$orderby", "$top", "$skiptoken"])?;
+        let paging = Paging::new(top.0, skip_token.0)?;
+        let after = paging.after.as_deref().map(|key| Position::parse(key).ok_or_else(foreign_skip_token));
+        let query = DetailsQuery {
+            filter: filter.0.as_deref().map(|text| bind::read(text, FILTERABLE)).transpose()?,
+            order: order_by.0.as_deref().map(order).transpose()?,
+            after: after.transpose()?,
+            size: paging.size,
+        };
+        let page = self.0.read(guard.0, move |tx, caller| reports::list(tx, caller, &query)).await?;
+        let context = self.0.context(&info, &format!("{COLLECTION}/userRegistrationDetails"));
+        let next_link = page.next.map(|next| link_behind(&self.0, &info, &next.to_key()));
+        Ok(Json(Page::part(context, next_link, page.details.into_iter().map(Into::into).collect())))
+    }
+
     /// Get what a user has registered
     ///
     /// Whether the user can do multifactor authentication (`isMfaCapable`: with a method that the authentication
@@ -110,7 +144,65 @@ impl ReportsApi {
     ) -> Result<Json<Entity<RegistrationDetailsView>>, Problem> {
         refuse_other_options(&info, &[])?;
         let details = self.0.read(guard.0, move |tx, caller| reports::registration_details(tx, caller, &user)).await?;
-        let context = self.0.context(&info, "reports/authenticationMethods/userRegistrationDetails/$entity");
+        let context = self.0.context(&info, &format!("{COLLECTION}/userRegistrationDetails/$entity"));
         Ok(Json(Entity::new(context, details.into())))
+    }
+
+    /// Count users by what they can do
+    ///
+    /// How many users of this tenant can do multifactor authentication, and without a password, at this moment. Also as
+    /// `usersRegisteredByFeature(includedUserTypes='all',includedUserRoles='all')`. Accounts that are blocked are not
+    /// counted. Needs the permission `AuditLog.Read.All`, or the role Reports Reader, Security Reader, Security
+    /// Administrator or Global Reader.
+    #[oai(
+        path = "/v1.0/reports/authenticationMethods/usersRegisteredByFeature",
+        method = "get",
+        operation_id = "countUsersRegisteredByFeature"
+    )]
+    async fn by_feature(
+        &self,
+        guard: Guard,
+        info: RequestInfo,
+        /// Default: all.
+        #[oai(name = "includedUserTypes")]
+        types: Query<Option<TypesChoice>>,
+        /// Default: all. `privilegedAdmin` are Global, Security, Helpdesk, User and Authentication Administrators, `admin`
+        /// all who hold a directory role, `user` the others.
+        #[oai(name = "includedUserRoles")]
+        roles: Query<Option<RolesChoice>>,
+    ) -> Result<Json<Entity<FeatureSummaryView>>, Problem> {
+        refuse_other_options(&info, &[])?;
+        let group = group(types.0, roles.0);
+        let summary = self.0.read(guard.0, move |tx, caller| reports::by_feature(tx, caller, group)).await?;
+        Ok(Json(Entity::new(self.0.context(&info, "userRegistrationFeatureSummary"), summary.into())))
+    }
+
+    /// Count users by what they have registered
+    ///
+    /// How many users of this tenant have which method, at this moment, whether the policy allows it or not. Also as
+    /// `usersRegisteredByMethod(includedUserTypes='all',includedUserRoles='all')`. Accounts that are blocked are not
+    /// counted. Needs the permission `AuditLog.Read.All`, or the role Reports Reader, Security Reader, Security
+    /// Administrator or Global Reader.
+    #[oai(
+        path = "/v1.0/reports/authenticationMethods/usersRegisteredByMethod",
+        method = "get",
+        operation_id = "countUsersRegisteredByMethod"
+    )]
+    async fn by_method(
+        &self,
+        guard: Guard,
+        info: RequestInfo,
+        /// Default: all.
+        #[oai(name = "includedUserTypes")]
+        types: Query<Option<TypesChoice>>,
+        /// Default: all. `privilegedAdmin` are Global, Security, Helpdesk, User and Authentication Administrators, `admin`
+        /// all who hold a directory role, `user` the others.
+        #[oai(name = "includedUserRoles")]
+        roles: Query<Option<RolesChoice>>,
+    ) -> Result<Json<Entity<MethodSummaryView>>, Problem> {
+        refuse_other_options(&info, &[])?;
+        let group = group(types.0, roles.0);
+        let summary = self.0.read(guard.0, move |tx, caller| reports::by_method(tx, caller, group)).await?;
+        Ok(Json(Entity::new(self.0.context(&info, "userRegistrationMethodSummary"), summary.into())))
     }
 }

@@ -22,7 +22,9 @@ use crate::{
     methods::sent_code::Via,
     sign_in::{self, SessionView},
 };
-use bodies::{ChallengeBody, ChallengeView, PasswordChangeBody, ProofBody, SignInBody, SignInSessionView};
+use bodies::{
+    ChallengeBody, ChallengeView, PasswordChangeBody, PinChangeBody, ProofBody, SignInBody, SignInSessionView,
+};
 
 #[derive(ApiResponse)]
 enum Opened {
@@ -167,6 +169,28 @@ impl SignInSessionsApi {
         refuse_other_options(&info, &[])?;
         let new = SecretString::from(body.0.new_password);
         let session = self.0.change_password_at_sign_in(guard.0, session.0, new).await?;
+        Ok(Json(self.entity(&info, session)))
+    }
+
+    /// Change the PIN at a sign-in
+    ///
+    /// For the status `pinChangeRequired`: all else is proven, and the PIN that was shown with the QR code must be
+    /// replaced (somebody else chose it). Completes the session. Needs `SignIn.Verify.All`.
+    #[oai(path = "/v1.0/signInSessions/:session/changePin", method = "post", operation_id = "changePinAtSignIn")]
+    async fn change_pin(
+        &self,
+        guard: Guard,
+        info: RequestInfo,
+        /// The session's id.
+        #[oai(example = "examples::pin_change_session")]
+        session: Path<String>,
+        body: Json<PinChangeBody>,
+        /// Answers a repeated request with the first answer instead of doing it again, for 24 hours.
+        #[oai(name = "Idempotency-Key")]
+        _idempotency_key: Header<Option<String>>,
+    ) -> Result<Json<Entity<SignInSessionView>>, Problem> {
+        refuse_other_options(&info, &[])?;
+        let session = self.0.change_pin_at_sign_in(guard.0, session.0, body.0.new_pin.into()).await?;
         Ok(Json(self.entity(&info, session)))
     }
 }

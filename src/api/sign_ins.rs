@@ -13,17 +13,22 @@ use super::{
     odata::{
         Entity, Page, Paging,
         bind::{Property, Value, guid},
-        log as log_list, refuse_other_options,
+        link_behind, log as log_list, refuse_other_options,
     },
     problem::Problem,
 };
 use crate::{
     app::App,
     demo,
+    id::SignInId,
     methods::MethodKind,
     sign_in::log::{self, SignIn, Step},
     store::{
-        filter::Operator::{Eq, Ge, Gt, Le, Lt, Ne, StartsWith},
+        filter::{
+            LogPage,
+            Operator::{Eq, Ge, Gt, Le, Lt, Ne, StartsWith},
+            Position,
+        },
         sign_ins::SignInField,
     },
 };
@@ -40,6 +45,7 @@ const FILTERABLE: &[Property<SignInField>] = &[
     },
     Property::text("userId", &[Eq], |value| SignInField::UserId(guid(value))),
     Property::text("userPrincipalName", &[Eq, StartsWith], SignInField::UserPrincipalName),
+    Property::text("userDisplayName", &[Eq, StartsWith], SignInField::UserDisplayName),
     Property::text("appId", &[Eq], |value| SignInField::AppId(guid(value))),
     Property::text("appDisplayName", &[Eq, StartsWith], SignInField::AppDisplayName),
     Property::text("ipAddress", &[Eq, StartsWith], SignInField::IpAddress),
@@ -139,6 +145,7 @@ fn method_name(kind: Option<MethodKind>) -> &'static str {
         Some(MethodKind::WindowsHelloForBusiness) => "Windows Hello for Business",
         Some(MethodKind::PlatformCredential) => "Platform Credential",
         Some(MethodKind::ExternalAuthenticationMethod) => "External authentication method",
+        Some(MethodKind::QrCodePin) => "QR code",
     }
 }
 
@@ -203,14 +210,16 @@ impl SignInsApi {
     /// Every sign-in of the last 30 days that came to an end, good or bad, newest first. Filter with
     ///
     /// * `userPrincipalName eq 'adele.vance@contoso.example'` (in any case) or `startsWith(userPrincipalName,'adele')`
-    /// * `userId eq '{user id}'`, `appId eq '{client id}'`, `appDisplayName` and `ipAddress` with `eq` and `startsWith`
+    /// * `userId eq '{user id}'`, `appId eq '{client id}'`; `userDisplayName`, `appDisplayName` and `ipAddress` with `eq` and
+    ///   `startsWith`
     /// * `status/errorCode eq 0`, or `ne`: 50126 is a wrong first factor, 500121 a wrong second factor, 50072 a
     ///   registration that is due
     /// * `createdDateTime ge 2026-11-22T00:00:00Z and createdDateTime le 2026-11-23T00:00:00Z`
     /// * `correlationId eq '{session id}'`, `id`
     ///
     /// joined by `and`, `or`, `not` and parentheses. What is tried while a user has to wait after too many failures is
-    /// neither checked nor logged. Needs the permission `AuditLog.Read.All`, or the role Reports Reader, Security
+    /// neither checked nor logged. A page may be short, even empty, while there is an `@odata.nextLink`: follow it to the
+    /// end. Needs the permission `AuditLog.Read.All`, or the role Reports Reader, Security
     /// Reader, Security Administrator or Global Reader.
     #[oai(path = "/v1.0/auditLogs/signIns", method = "get", operation_id = "listSignIns")]
     async fn list(
@@ -233,9 +242,12 @@ impl SignInsApi {
         refuse_other_options(&info, &["$filter", "$orderby", "$top", "$skiptoken"])?;
         let paging = Paging::new(top.0, skip_token.0)?;
         let query = log_list::query(filter.as_deref(), order_by.as_deref(), &paging, "createdDateTime", FILTERABLE)?;
-        let sign_ins = self.0.read(guard.0, move |tx, caller| log::list(tx, caller, &query)).await?;
+        let LogPage { rows, next } = self.0.read(guard.0, move |tx, caller| log::list(tx, caller, &query)).await?;
         let key = |SignIn { row, .. }: &SignIn| log_list::key(row.created_at, &row.sign_in_id);
-        Ok(Json(paging.page(&self.0, &info, "auditLogs/signIns", sign_ins, key, Into::into)))
+        let mut page = paging.page(&self.0, &info, "auditLogs/signIns", rows, key, Into::into);
+        let link = |next: Position<SignInId>| link_behind(&self.0, &info, &log_list::key(next.at, &next.tie));
+        page.next_link = page.next_link.or(next.map(link));
+        Ok(Json(page))
     }
 
     /// Get a sign-in

@@ -76,6 +76,8 @@ struct ConfigurationView {
     subject_types_supported: Vec<String>,
     id_token_signing_alg_values_supported: Vec<String>,
     token_endpoint_auth_methods_supported: Vec<String>,
+    /// What a client assertion may be signed with, as the key allows.
+    token_endpoint_auth_signing_alg_values_supported: Vec<String>,
     claims_supported: Vec<String>,
     request_uri_parameter_supported: bool,
 }
@@ -95,7 +97,12 @@ impl ConfigurationView {
             scopes_supported: list(&[".default"]),
             subject_types_supported: list(&["public"]),
             id_token_signing_alg_values_supported: list(&["ES256"]),
-            token_endpoint_auth_methods_supported: list(&["client_secret_post", "client_secret_basic"]),
+            token_endpoint_auth_methods_supported: list(&[
+                "client_secret_post",
+                "client_secret_basic",
+                "private_key_jwt",
+            ]),
+            token_endpoint_auth_signing_alg_values_supported: list(&["RS256", "PS256", "ES256", "ES384", "EdDSA"]),
             claims_supported: list(&[
                 "iss",
                 "aud",
@@ -158,9 +165,12 @@ struct KeysView {
 #[derive(Debug, Object)]
 #[oai(rename = "InstanceDiscovery")]
 struct InstanceView {
+    /// The address of the tenant's configuration.
     tenant_discovery_endpoint: String,
+    /// Always `1.1`.
     #[oai(rename = "api-version")]
     api_version: String,
+    /// Other names of this host: none.
     metadata: Vec<String>,
 }
 
@@ -170,6 +180,11 @@ impl TokensApi {
     ///
     /// OAuth 2.0 client credentials: an application shows its id and one of its secrets, and gets a token that says
     /// what it may do, for an hour. Send them in the form, or as HTTP Basic in the header `Authorization`, not both.
+    ///
+    /// Instead of a secret an application may show a *client assertion* (RFC 7523): a JWT signed by one of its keys, with
+    /// `iss` and `sub` the client id, `aud` the address of this endpoint, a `jti` that is used once, and `exp` within
+    /// the next 24 hours; the header names the key by `x5t`, `x5t#S256` or `kid`. Or a token of an outside issuer that
+    /// one of its federated identity credentials names. Removing the key or credential voids what it obtained.
     ///
     /// The `tenant` is the tenant's id or domain; `common` stands for the tenant that the application belongs to. The
     /// scope is `.default` or `<anything>/.default`. Unknown fields are ignored.
@@ -251,6 +266,9 @@ impl TokensApi {
         /// Only the tenant matters.
         #[oai(example = "examples::authorization_endpoint")]
         authorization_endpoint: Query<String>,
+        /// Whatever version the client library asks for: all are answered alike.
+        #[oai(name = "api-version")]
+        _api_version: Query<Option<String>>,
     ) -> Result<Json<InstanceView>, OauthProblem> {
         let named = tenant_of_endpoint(&authorization_endpoint).ok_or(Refusal::UnknownTenant)?;
         let tenant = self.0.store.read(move |tx| client_credentials::named_tenant(tx, &named)).await??;

@@ -22,7 +22,7 @@ const NEW_PASSWORD: &str = "newPassword";
 
 impl App {
     /// Runs slow work when it is its turn.
-    async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    pub(super) async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let _turn = self.hashing.acquire().await.map_err(Error::internal)?;
         tokio::task::spawn_blocking(work).await.map_err(Error::internal)
     }

@@ -13,6 +13,7 @@ use crate::{
             self, AuditEvent,
             list::{self, AuditQuery},
         },
+        filter::LogPage,
     },
 };
 
@@ -25,9 +26,10 @@ pub struct Recorded {
 }
 
 /// A page of the caller's tenant's events.
-pub fn list(tx: &mut Tx<'_>, caller: &Caller, query: &AuditQuery) -> Result<Vec<Recorded>> {
+pub fn list(tx: &mut Tx<'_>, caller: &Caller, query: &AuditQuery) -> Result<LogPage<Recorded, i64>> {
     let actor = access::authorize(tx, caller, Action::ReadAuditLogs, None)?;
-    Ok(list::list(tx, &actor.tenant, query)?.into_iter().map(read).collect())
+    let LogPage { rows, next } = list::page(tx, &actor.tenant, query)?;
+    Ok(LogPage { rows: rows.into_iter().map(read).collect(), next })
 }
 
 /// One event of the caller's tenant.

@@ -1,7 +1,11 @@
 //! `rekey tenant ...` and `rekey app ...`.
 
-use std::process::ExitCode;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -13,7 +17,11 @@ use super::{
 };
 use crate::{
     access::Caller,
-    applications::{self, NewApplication},
+    applications::{
+        self, Change, NewApplication,
+        key_credentials::{self, KeyInput, Material},
+        secrets,
+    },
     clock::Timestamp,
     error::{Error, Result},
     id::{ApplicationId, TenantId},
@@ -109,6 +117,10 @@ pub enum AppCommand {
     AddSecret(AddSecret),
     /// Remove a client secret; every token that it obtained is void at once.
     RemoveSecret(RemoveSecret),
+    /// Add a certificate that the application proves itself with instead of a secret.
+    AddKey(AddKey),
+    /// Remove a certificate or key; every token that it obtained is void at once.
+    RemoveKey(RemoveKey),
     /// Change an application's permissions, or switch it off and on; also for tokens already issued.
     Update(UpdateApp),
     /// Print a tenant's applications.
@@ -178,6 +190,33 @@ pub struct RemoveSecret {
 }
 
 #[derive(Debug, Args)]
+pub struct AddKey {
+    #[command(flatten)]
+    of: OfTenant,
+    /// Client id of the application
+    #[arg(long)]
+    app: String,
+    /// The certificate, in PEM or DER; never its private key
+    #[arg(long, value_name = "FILE")]
+    certificate: PathBuf,
+    /// What people call the key
+    #[arg(long)]
+    name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct RemoveKey {
+    #[command(flatten)]
+    of: OfTenant,
+    /// Client id of the application
+    #[arg(long)]
+    app: String,
+    /// Id of the key, as `list` prints it
+    #[arg(long)]
+    key_id: String,
+}
+
+#[derive(Debug, Args)]
 pub struct UpdateApp {
     #[command(flatten)]
     of: OfTenant,
@@ -196,6 +235,24 @@ fn application_id(text: &str) -> Result<ApplicationId> {
     ApplicationId::parse(text).ok_or_else(|| Error::invalid("--app", "A client id is a GUID."))
 }
 
+/// The first certificate of a PEM file, or the whole of a DER file; in base64.
+fn read_certificate(path: &Path) -> Result<String> {
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Error::invalid("--certificate", format!("The file {} holds no certificate: {error}", path.display()))
+    };
+    let bytes = std::fs::read(path).map_err(|error| unreadable(&error))?;
+    if !bytes.starts_with(b"-----BEGIN") {
+        return Ok(STANDARD.encode(bytes));
+    }
+    for block in x509_parser::pem::Pem::iter_from_buffer(&bytes) {
+        let block = block.map_err(|error| unreadable(&error))?;
+        if block.label == "CERTIFICATE" {
+            return Ok(STANDARD.encode(block.contents));
+        }
+    }
+    Err(unreadable(&"no block 'CERTIFICATE'"))
+}
+
 impl AppCommand {
     pub async fn run(self) -> Result<ExitCode> {
         match self {
@@ -209,7 +266,9 @@ impl AppCommand {
                     application_id: ApplicationId::new(context.entropy.guid()),
                     display_name: command.name,
                     permissions: command.permissions,
-                    secret: record,
+                    is_enabled: true,
+                    secret: Some(record),
+                    keys: vec![],
                 };
                 let tenant = caller.tenant.clone();
                 let made = store.write(&tenant, move |tx| applications::create(tx, &caller, &new)).await?;
@@ -226,8 +285,8 @@ impl AppCommand {
                 let (secret, record) =
                     tokens::new_secret(&context.entropy, context.clock.now(), command.lifetime.secret_days);
                 let (secret_id, expires) = (record.id.clone(), record.end_date_time);
-                let (id, tenant) = (application_id(&command.app)?, caller.tenant.clone());
-                store.write(&tenant, move |tx| applications::add_secret(tx, &caller, &id, &record)).await?;
+                let (id, tenant) = (application_id(&command.app)?.into_string(), caller.tenant.clone());
+                store.write(&tenant, move |tx| secrets::add(tx, &caller, &id, &record)).await?;
                 print(&json!({
                     "clientId": command.app,
                     "secretId": secret_id,
@@ -237,20 +296,40 @@ impl AppCommand {
             }
             Self::RemoveSecret(command) => {
                 let (store, caller) = command.of.open().await?;
-                let (id, tenant) = (application_id(&command.app)?, caller.tenant.clone());
+                let (id, tenant) = (application_id(&command.app)?.into_string(), caller.tenant.clone());
                 let secret_id = command.secret_id.clone();
-                store.write(&tenant, move |tx| applications::remove_secret(tx, &caller, &id, &secret_id)).await?;
+                store.write(&tenant, move |tx| secrets::remove(tx, &caller, &id, &secret_id)).await?;
                 print(&json!({"clientId": command.app, "removedSecretId": command.secret_id}))
             }
             Self::Update(command) => {
                 let (store, caller) = command.of.open().await?;
-                let (id, tenant) = (application_id(&command.app)?, caller.tenant.clone());
-                let (permissions, enabled) = (command.permissions, command.enabled);
-                let rule = move |tx: &mut store::Tx<'_>| {
-                    applications::update(tx, &caller, &id, permissions.as_deref(), enabled)
-                };
-                store.write(&tenant, rule).await?;
+                let (id, tenant) = (application_id(&command.app)?.into_string(), caller.tenant.clone());
+                let change =
+                    Change { permissions: command.permissions, is_enabled: command.enabled, ..Change::default() };
+                store.write(&tenant, move |tx| applications::update(tx, &caller, &id, &change)).await?;
                 print(&json!({"clientId": command.app}))
+            }
+            Self::AddKey(command) => {
+                let (store, caller) = command.of.open().await?;
+                let (id, tenant) = (application_id(&command.app)?.into_string(), caller.tenant.clone());
+                let input = KeyInput {
+                    key_id: None,
+                    display_name: command.name,
+                    material: Some(Material::Certificate(read_certificate(&command.certificate)?)),
+                    start_date_time: None,
+                    end_date_time: None,
+                };
+                let write = move |tx: &mut store::Tx<'_>| key_credentials::add_unproven(tx, &caller, &id, &input);
+                let made = store.write(&tenant, write).await?;
+                print(&json!({"clientId": command.app, "keyId": made.key_id, "keyEndDateTime": made.end_date_time}))
+            }
+            Self::RemoveKey(command) => {
+                let (store, caller) = command.of.open().await?;
+                let (id, tenant) = (application_id(&command.app)?.into_string(), caller.tenant.clone());
+                let key_id = command.key_id.clone();
+                let write = move |tx: &mut store::Tx<'_>| key_credentials::remove_unproven(tx, &caller, &id, &key_id);
+                store.write(&tenant, write).await?;
+                print(&json!({"clientId": command.app, "removedKeyId": command.key_id}))
             }
             Self::List(of) => {
                 let (store, caller) = of.open().await?;
@@ -261,12 +340,18 @@ impl AppCommand {
                         .iter()
                         .map(|secret| json!({"secretId": secret.id, "hint": secret.hint, "endDateTime": secret.end_date_time}))
                         .collect();
+                    let keys: Vec<_> = application
+                        .key_credentials
+                        .iter()
+                        .map(|key| json!({"keyId": key.key_id, "displayName": key.display_name, "endDateTime": key.end_date_time}))
+                        .collect();
                     json!({
                         "clientId": application.application_id,
                         "displayName": application.display_name,
                         "isEnabled": application.is_enabled,
                         "permissions": application.permissions,
                         "secrets": secrets,
+                        "keys": keys,
                     })
                 };
                 print(&all.iter().map(view).collect::<Vec<_>>())

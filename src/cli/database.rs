@@ -10,6 +10,7 @@ use crate::{
     clock::{Clock, Entropy},
     config::DatabaseUrl,
     error::{Error, Result},
+    reports,
     seal::{KeySource, Sealer},
     store::{Context, Store},
 };
@@ -33,7 +34,7 @@ impl Database {
     }
 
     fn open_with(&self, sealer: Sealer, entropy: Entropy) -> Result<Store> {
-        Store::open(&self.database, Context::new(Clock::System, entropy, sealer))
+        Store::open(&self.database, Context::new(Clock::System, entropy, sealer, reports::classify))
     }
 
     /// Opens the database to look at it: a missing key is no failure (nothing sealed can be opened then), and none is

@@ -47,9 +47,18 @@ pub struct SendingOptions {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ReachOption {
+pub enum ReachOption {
     Public,
     Any,
+}
+
+impl From<ReachOption> for Reach {
+    fn from(option: ReachOption) -> Self {
+        match option {
+            ReachOption::Public => Self::Public,
+            ReachOption::Any => Self::Any,
+        }
+    }
 }
 
 impl SendingOptions {
@@ -69,9 +78,9 @@ impl SendingOptions {
             _ => webhook(&self.email_webhook)?,
         };
         let reach = match self.push_reach {
-            Some(ReachOption::Any) => Reach::Any,
+            Some(chosen) => chosen.into(),
             None if demo_outbox.is_some() => Reach::Any,
-            Some(ReachOption::Public) | None => Reach::Public,
+            None => Reach::Public,
         };
         // Devices do not know a secret of the operator's; theirs is signed with one of this installation.
         let signer = match &signer {

@@ -9,7 +9,11 @@ use poem::listener::Acceptor;
 use secrecy::ExposeSecret;
 
 use self::tls::{Secured, TlsOptions};
-use super::{RATE, database::Database, sending::SendingOptions};
+use super::{
+    RATE,
+    database::Database,
+    sending::{ReachOption, SendingOptions},
+};
 use crate::{
     app::App,
     delivery::{Delivery, OutboxFile},
@@ -59,6 +63,9 @@ pub struct Serve {
     /// Users of one tenant that a reset of many users resets in a second, at most; 0 for as many as can be
     #[arg(long, env = "REKEY_MFA_RESET_RATE", default_value_t = RATE)]
     mfa_reset_rate: u32,
+    /// Where outside issuers of tokens may be: by https on the internet, or anywhere (also http, for development)
+    #[arg(long, env = "REKEY_ISSUER_REACH", default_value = "public")]
+    issuer_reach: ReachOption,
     #[command(flatten)]
     sending: SendingOptions,
 }
@@ -83,7 +90,7 @@ impl Serve {
             Some(url) => check_public_url(url)?,
             None => local_url(if secured.is_some() { "https" } else { "http" }, &acceptor, &self.listen),
         };
-        let mut app = App::new(store, &public_url).with_sending(sending);
+        let mut app = App::new(store, &public_url).with_sending(sending).with_issuer_reach(self.issuer_reach.into());
         app.relying_party = RelyingParty::chosen(&public_url, &self.passkeys()?)?;
         if self.demo {
             let demo = demo::seed(&app).await?;

@@ -52,6 +52,7 @@ fn seed_one(
         id: application.clone(),
         secret_id: secret_id.map(|secret| secret.id).unwrap_or_default(),
         permissions: crate::access::known_permissions(),
+        trusted_issuer: None,
     };
     let Some(user) = users::find(tx, tenant, LEAVER)? else { return Ok(()) };
     let plan = Plan { reason: Some("Demo".into()), revoke_sign_in_sessions: true, ..Plan::default() };

@@ -4,7 +4,10 @@
 //! examples in the API's document can name them. Tenants are marked as demo.
 
 pub mod authenticator;
+mod badge;
+pub mod callers;
 pub mod mfa_resets;
+mod organizations;
 pub mod partner;
 pub mod passkey;
 mod passwords;
@@ -33,7 +36,7 @@ use crate::{
     tenants::{self, NewTenant},
     tokens,
 };
-use people::{Organization, Person};
+use organizations::{ORGANIZATIONS, Organization, Person};
 
 /// The user that examples and the printed curl line reset.
 pub const EXAMPLE_USER: &str = "adele.vance@contoso.example";
@@ -49,6 +52,10 @@ pub const AVAILABLE_SERIAL_NUMBER: &str = "DEMO-090-A";
 pub const ASSIGNED_SERIAL_NUMBER: &str = "DEMO-000-B";
 /// The password of every demo user.
 pub const PASSWORD: &str = "Correct-Horse-9-Battery";
+/// The PIN of every demo user who has a QR code.
+pub const PIN: &str = "27182845";
+/// A user of the example tenant who has a QR code, and no temporary one.
+pub const FRONTLINE: &str = "joni.sherman@contoso.example";
 /// The Base32 secret of the example user's software token.
 pub const TOTP_SECRET: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
 
@@ -75,7 +82,7 @@ pub fn tenant_id_of(domain: &str) -> TenantId {
 
 /// The id of the tenant of the examples.
 pub fn example_tenant_id() -> TenantId {
-    tenant_id(&people::ORGANIZATIONS[0])
+    tenant_id(&ORGANIZATIONS[0])
 }
 
 /// What somebody who tries Rekey out needs to know.
@@ -100,7 +107,7 @@ pub async fn seed(app: &App) -> Result<Demo> {
     let context = app.store.context();
     // One for all, as all have the same password; made here because it is slow on purpose.
     let digest = PasswordDigest::new(&context.entropy, PASSWORD)?;
-    for organization in people::ORGANIZATIONS {
+    for organization in ORGANIZATIONS {
         let (digest, tenant) = (digest.clone(), tenant_id(organization));
         app.store.write(&tenant, move |tx| seed_organization(tx, organization, &digest)).await?;
     }
@@ -115,6 +122,7 @@ pub async fn seed(app: &App) -> Result<Demo> {
         authenticator::seed(tx, &tenant, &application)?;
         passwords::seed(tx, &tenant, &application)?;
         mfa_resets::seed(tx, &tenant, &application)?;
+        callers::seed(tx, &tenant)?;
         seed_sign_in(tx, &tenant, &application)
     };
     app.store.write(&example, write).await?;
@@ -171,12 +179,14 @@ fn seed_application(
                 application_id: id.clone(),
                 display_name: name.into(),
                 permissions: crate::access::known_permissions(),
-                secret: record,
+                is_enabled: true,
+                secret: Some(record),
+                keys: vec![],
             };
             applications::create(tx, &caller, &new).map(drop)
         }
         Some(found) if has_secret(&found, secret, tx) => Ok(()),
-        Some(_) => applications::add_secret(tx, &caller, id, &record),
+        Some(_) => applications::secrets::add(tx, &caller, id.as_str(), &record),
     }
 }
 
@@ -199,7 +209,7 @@ fn waiting_session(
     session_id: SessionId,
     user_id: Option<UserId>,
 ) -> Result<SessionRow> {
-    let state = State { proofs: vec![Proof::by_password(tx.now())], password_must_change: false };
+    let state = State { proofs: vec![Proof::by_password(tx.now())], ..State::default() };
     Ok(SessionRow {
         tenant_id: tenant.clone(),
         session_id,

@@ -1,6 +1,6 @@
 //! The demo's partner: an application that may reset the ordinary users of its three customers, but no administrators.
 
-use super::{EXAMPLE_TENANT, Partner, id, operator, people, seed_application, tenant_id_of};
+use super::{EXAMPLE_TENANT, Partner, id, operator, organizations, seed_application, tenant_id_of};
 use crate::{
     access,
     app::App,
@@ -30,7 +30,7 @@ const ROLES: &[Role] = &[Role::AuthenticationAdministrator, Role::GlobalReader];
 
 /// The domains of the partner's customers.
 pub fn customers() -> impl Iterator<Item = &'static str> {
-    people::ORGANIZATIONS.iter().filter(|organization| !organization.is_partner).map(|customer| customer.domain)
+    organizations::ORGANIZATIONS.iter().filter(|organization| !organization.is_partner).map(|customer| customer.domain)
 }
 
 /// The relationship with the customer of this domain.
@@ -54,7 +54,7 @@ pub async fn seed(app: &App) -> Result<Partner> {
     let logs = Logs::new(parties.clone());
     let write = move |tx: &mut Tx<'_>| {
         seed_application(tx, &home, &application, APPLICATION_NAME, &secret)?;
-        for customer in people::ORGANIZATIONS.iter().filter(|organization| !organization.is_partner) {
+        for customer in organizations::ORGANIZATIONS.iter().filter(|organization| !organization.is_partner) {
             seed_relationship(tx, &home, customer, &application, &logs)?;
         }
         seed_draft(tx, &home)
@@ -67,7 +67,7 @@ fn new_row(
     tx: &Tx<'_>,
     partner: &TenantId,
     id: RelationshipId,
-    customer: &people::Organization,
+    customer: &organizations::Organization,
 ) -> Result<Relationship> {
     Ok(Relationship {
         tenant_id: partner.clone(),
@@ -92,7 +92,7 @@ fn new_row(
 fn seed_relationship(
     tx: &mut Tx<'_>,
     partner: &TenantId,
-    customer: &people::Organization,
+    customer: &organizations::Organization,
     application: &ApplicationId,
     logs: &Logs,
 ) -> Result<()> {
@@ -149,7 +149,7 @@ fn seed_relationship(
 /// A proposal that nobody but the partner sees.
 fn seed_draft(tx: &mut Tx<'_>, partner: &TenantId) -> Result<()> {
     let draft = RelationshipId::new(id("draft relationship"));
-    let customer = people::ORGANIZATIONS.iter().rfind(|organization| !organization.is_partner);
+    let customer = organizations::ORGANIZATIONS.iter().rfind(|organization| !organization.is_partner);
     let (Some(customer), None) = (customer, relationships::find(tx, &draft)?) else { return Ok(()) };
     let draft = new_row(tx, partner, draft, customer)?;
     relationships::insert(tx, &Relationship { display_name: "A draft".into(), ..draft })

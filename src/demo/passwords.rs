@@ -1,4 +1,5 @@
-//! A sign-in that waits for another password, and a password reset that is done, for the examples of the document.
+//! Sign-ins that wait for another password and another PIN, and a password reset that is done, for the examples of the
+//! document.
 
 use super::{EXAMPLE_USER, SECRET_DAYS, id};
 use crate::{
@@ -16,21 +17,33 @@ use crate::{
 
 pub fn seed(tx: &mut Tx<'_>, tenant: &TenantId, application: &ApplicationId) -> Result<()> {
     let Some(user) = users::find(tx, tenant, EXAMPLE_USER)? else { return Ok(()) };
-    let session_id = SessionId::new(id("signInSession passwordChange"));
-    if sessions::find(tx, tenant, &session_id)?.is_none() {
-        let second = Proof {
-            method_id: Some(MethodId::new(id("softwareOath"))),
-            kind: Some(MethodKind::SoftwareOath),
-            ..Proof::new(tx.now(), Factor::Possession, &["otp"])
-        };
-        let proofs = vec![Proof::by_password(tx.now()), second];
+    let second = Proof {
+        method_id: Some(MethodId::new(id("softwareOath"))),
+        kind: Some(MethodKind::SoftwareOath),
+        ..Proof::new(tx.now(), Factor::Possession, &["otp"])
+    };
+    let badge = Proof { kind: Some(MethodKind::QrCodePin), ..Proof::new(tx.now(), Factor::QrCodePin, &["pin"]) };
+    let by_password = State {
+        proofs: vec![Proof::by_password(tx.now()), second.clone()],
+        password_must_change: true,
+        ..State::default()
+    };
+    let by_badge = State { proofs: vec![badge, second], pin_must_change: true, ..State::default() };
+    for (name, status, state) in [
+        ("signInSession passwordChange", SessionStatus::PasswordChangeRequired, by_password),
+        ("signInSession pinChange", SessionStatus::PinChangeRequired, by_badge),
+    ] {
+        let session_id = SessionId::new(id(name));
+        if sessions::find(tx, tenant, &session_id)?.is_some() {
+            continue;
+        }
         let session = SessionRow {
             tenant_id: tenant.clone(),
             session_id,
             application_id: application.clone(),
             user_id: Some(user.user_id.clone()),
-            status: SessionStatus::PasswordChangeRequired,
-            state: serde_json::to_string(&State { proofs, password_must_change: true }).map_err(Error::internal)?,
+            status,
+            state: serde_json::to_string(&state).map_err(Error::internal)?,
             created_at: tx.now(),
             expires_at: tx.now().plus_minutes(SECRET_DAYS * 24 * 60),
             completed_at: None,

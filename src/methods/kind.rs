@@ -17,6 +17,7 @@ words! {
         WindowsHelloForBusiness = "windowsHelloForBusiness",
         PlatformCredential = "platformCredential",
         ExternalAuthenticationMethod = "externalAuthenticationMethod",
+        QrCodePin = "qrCodePin",
     }
 }
 
@@ -44,6 +45,7 @@ impl MethodKind {
             Self::WindowsHelloForBusiness => "#microsoft.graph.windowsHelloForBusinessAuthenticationMethod",
             Self::PlatformCredential => "#microsoft.graph.platformCredentialAuthenticationMethod",
             Self::ExternalAuthenticationMethod => "#microsoft.graph.externalAuthenticationMethod",
+            Self::QrCodePin => "#microsoft.graph.qrCodePinAuthenticationMethod",
         }
     }
 
@@ -61,6 +63,7 @@ impl MethodKind {
             Self::WindowsHelloForBusiness => "Windows Hello for Business",
             Self::PlatformCredential => "platform credential",
             Self::ExternalAuthenticationMethod => "external authentication",
+            Self::QrCodePin => "QR code",
         }
     }
 
@@ -78,6 +81,7 @@ impl MethodKind {
             Self::WindowsHelloForBusiness => "WindowsHello",
             Self::PlatformCredential => "PlatformCred",
             Self::ExternalAuthenticationMethod => "External",
+            Self::QrCodePin => "QR",
         }
     }
 
@@ -92,7 +96,8 @@ impl MethodKind {
             | Self::TemporaryAccessPass
             | Self::WindowsHelloForBusiness
             | Self::PlatformCredential
-            | Self::ExternalAuthenticationMethod => ResetEffect::Keep,
+            | Self::ExternalAuthenticationMethod
+            | Self::QrCodePin => ResetEffect::Keep,
         }
     }
 
@@ -108,7 +113,8 @@ impl MethodKind {
             | Self::TemporaryAccessPass
             | Self::WindowsHelloForBusiness
             | Self::PlatformCredential
-            | Self::ExternalAuthenticationMethod => true,
+            | Self::ExternalAuthenticationMethod
+            | Self::QrCodePin => true,
         }
     }
 
@@ -116,7 +122,7 @@ impl MethodKind {
     /// here nobody asks its provider, so that it proves nothing and makes nobody capable of MFA.
     pub const fn counts_as_mfa(self) -> bool {
         match self {
-            Self::Password | Self::Email | Self::ExternalAuthenticationMethod => false,
+            Self::Password | Self::Email | Self::ExternalAuthenticationMethod | Self::QrCodePin => false,
             Self::Phone
             | Self::MicrosoftAuthenticator
             | Self::SoftwareOath
@@ -128,11 +134,11 @@ impl MethodKind {
         }
     }
 
-    /// Whether users may register and remove methods of this kind themselves. A pass is handed out by others, an external
-    /// method is the administrators' affair, and a password has rules of its own.
+    /// Whether users may register and remove methods of this kind themselves. Passes and QR codes are handed out by
+    /// others, external methods are the administrators' affair, and a password has rules of its own.
     pub const fn is_self_service(self) -> bool {
         match self {
-            Self::Password | Self::TemporaryAccessPass | Self::ExternalAuthenticationMethod => false,
+            Self::Password | Self::TemporaryAccessPass | Self::ExternalAuthenticationMethod | Self::QrCodePin => false,
             Self::Phone
             | Self::Email
             | Self::MicrosoftAuthenticator
@@ -156,7 +162,8 @@ impl MethodKind {
             | Self::SoftwareOath
             | Self::HardwareOath
             | Self::TemporaryAccessPass
-            | Self::ExternalAuthenticationMethod => false,
+            | Self::ExternalAuthenticationMethod
+            | Self::QrCodePin => false,
         }
     }
 

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     Method, MethodKind, MethodSummary, Stored, email, external_authentication_method, fido2, microsoft_authenticator,
-    password, phone, platform_credential, policy::MethodsPolicy, preferences, software_oath, temporary_access_pass,
+    password, phone, platform_credential, policy::MethodsPolicy, preferences, qr_code_pin, software_oath,
+    temporary_access_pass,
 };
 use crate::{
     access::{Action, Actor, Caller},
@@ -61,6 +62,9 @@ impl Detail for platform_credential::PlatformCredential {
 }
 impl Detail for external_authentication_method::ExternalMethod {
     const KIND: MethodKind = MethodKind::ExternalAuthenticationMethod;
+}
+impl Detail for qr_code_pin::QrCodePin {
+    const KIND: MethodKind = MethodKind::QrCodePin;
 }
 
 /// Something of a user's, with what it takes to present it.

@@ -35,6 +35,7 @@ pub mod policy;
 pub mod preferences;
 pub mod proof;
 pub mod qr;
+pub mod qr_code_pin;
 pub mod registration;
 pub mod requirements;
 pub mod sent_code;
@@ -79,6 +80,7 @@ pub enum Method {
     WindowsHelloForBusiness(Stored<platform_credential::WindowsHello>),
     PlatformCredential(Stored<platform_credential::PlatformCredential>),
     ExternalAuthenticationMethod(Stored<external_authentication_method::ExternalMethod>),
+    QrCodePin(Stored<qr_code_pin::QrCodePin>),
 }
 
 /// Where a method is kept: in a row of its own, or in the inventory as a device that is assigned.
@@ -101,6 +103,7 @@ impl Method {
             MethodKind::WindowsHelloForBusiness => Self::WindowsHelloForBusiness(Stored::read(row)?),
             MethodKind::PlatformCredential => Self::PlatformCredential(Stored::read(row)?),
             MethodKind::ExternalAuthenticationMethod => Self::ExternalAuthenticationMethod(Stored::read(row)?),
+            MethodKind::QrCodePin => Self::QrCodePin(Stored::read(row)?),
             MethodKind::HardwareOath => return Err(Error::internal("a hardware token is no method row")),
         })
     }
@@ -118,6 +121,7 @@ impl Method {
             Self::WindowsHelloForBusiness(method) => Place::Row(&method.row),
             Self::PlatformCredential(method) => Place::Row(&method.row),
             Self::ExternalAuthenticationMethod(method) => Place::Row(&method.row),
+            Self::QrCodePin(method) => Place::Row(&method.row),
             Self::HardwareOath(device) => Place::Inventory(device),
         }
     }
@@ -143,6 +147,7 @@ impl Method {
             Self::WindowsHelloForBusiness(_) => MethodKind::WindowsHelloForBusiness,
             Self::PlatformCredential(_) => MethodKind::PlatformCredential,
             Self::ExternalAuthenticationMethod(_) => MethodKind::ExternalAuthenticationMethod,
+            Self::QrCodePin(_) => MethodKind::QrCodePin,
         }
     }
 
@@ -170,6 +175,7 @@ impl Method {
             Self::WindowsHelloForBusiness(method) => method.detail.key.display_name.clone(),
             Self::PlatformCredential(method) => method.detail.key.display_name.clone(),
             Self::ExternalAuthenticationMethod(method) => method.detail.display_name.clone(),
+            Self::QrCodePin(_) => "QR code".into(),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::{
     store::{
         Tx,
         guesses::{self, GuessKind},
-        methods,
+        methods::{self, MethodRow},
         users::User,
     },
 };
@@ -48,9 +48,23 @@ impl PasswordDigest {
     /// Blocks.
     pub fn new(entropy: &Entropy, password: &str) -> Result<Self> {
         rules::check("password", password, &[])?;
+        Self::of(entropy, password)
+    }
+
+    /// Hashes what its own rules have checked, such as a PIN. Blocks.
+    pub fn of(entropy: &Entropy, password: &str) -> Result<Self> {
         let salt: [u8; 16] = entropy.bytes();
         let hash = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt).map_err(Error::internal)?;
         Ok(Self(hash.to_string()))
+    }
+
+    /// One that was kept, in PHC form.
+    pub(super) const fn stored(phc: String) -> Self {
+        Self(phc)
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// A digest that no password has, to spend the same time on a user who is not there.
@@ -77,6 +91,18 @@ pub struct Known {
     must_change: bool,
 }
 
+impl Known {
+    /// Of somebody who has none, or is not there.
+    pub(super) const fn nothing() -> Self {
+        Self { digest: None, sealed: None, must_change: false }
+    }
+
+    /// `sealed` is what the row holds, by which it is found again in a later transaction.
+    pub(super) const fn new(digest: PasswordDigest, sealed: String, must_change: bool) -> Self {
+        Self { digest: Some(digest), sealed: Some(sealed), must_change }
+    }
+}
+
 /// What became of a comparison that was made before the transaction.
 #[derive(Debug, Clone, Default)]
 pub struct PasswordCheck {
@@ -88,18 +114,15 @@ pub struct PasswordCheck {
 
 /// Reads what a password is compared with. Somebody who is not there has a digest too: of nobody.
 pub fn known(tx: &mut Tx<'_>, user: Option<&User>) -> Result<Known> {
-    let nothing = Known { digest: None, sealed: None, must_change: false };
-    let Some(user) = user else { return Ok(nothing) };
-    let Some(row) = methods::find(tx, &user.tenant_id, &user.user_id, &MethodId::new(ID))? else { return Ok(nothing) };
+    let Some(user) = user else { return Ok(Known::nothing()) };
+    let Some(row) = methods::find(tx, &user.tenant_id, &user.user_id, &MethodId::new(ID))? else {
+        return Ok(Known::nothing());
+    };
     let password: Stored<Password> = Stored::read(row)?;
-    let Some(sealed) = password.row.sealed_secret.clone() else { return Ok(nothing) };
+    let Some(sealed) = password.row.sealed_secret.clone() else { return Ok(Known::nothing()) };
     let opened = tx.open(&secret_place(&password.row), &sealed)?;
     let digest = String::from_utf8(opened.expose_secret().to_vec()).map_err(Error::internal)?;
-    Ok(Known {
-        digest: Some(PasswordDigest(digest)),
-        sealed: Some(sealed),
-        must_change: password.detail.force_change_next_sign_in,
-    })
+    Ok(Known::new(PasswordDigest(digest), sealed, password.detail.force_change_next_sign_in))
 }
 
 impl Known {
@@ -111,10 +134,17 @@ impl Known {
     }
 }
 
+impl PasswordCheck {
+    /// Whether this row still holds what was compared.
+    pub(super) fn is_of(&self, row: Option<&MethodRow>) -> bool {
+        self.sealed.is_some() && row.and_then(|row| row.sealed_secret.as_ref()) == self.sealed.as_ref()
+    }
+}
+
 /// Whether the password that was compared is the user's still.
 pub fn is_still(tx: &mut Tx<'_>, user: &User, check: &PasswordCheck) -> Result<bool> {
     let row = methods::find(tx, &user.tenant_id, &user.user_id, &MethodId::new(ID))?;
-    Ok(check.sealed.is_some() && row.and_then(|row| row.sealed_secret) == check.sealed)
+    Ok(check.is_of(row.as_ref()))
 }
 
 /// Gives a user without a password one, or replaces it. The failures with the old one are forgotten.

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 pub use configuration::{
     ALL_USERS, AdvancedState, Configuration, EmailConfiguration, EnforcementType, ExternalConfiguration,
-    Fido2Configuration, KeyRestrictions, OpenIdConnect, PassConfiguration, RegistrationCampaign, State,
-    SystemPreference, Target, TargetType, VoiceConfiguration,
+    Fido2Configuration, KeyRestrictions, OpenIdConnect, PassConfiguration, QrCodePinConfiguration,
+    RegistrationCampaign, State, SystemPreference, Target, TargetType, VoiceConfiguration,
 };
 
 use super::{Method, MethodKind, phone::PhoneType};
@@ -33,6 +33,7 @@ words! {
         SoftwareOath = "SoftwareOath",
         HardwareOath = "HardwareOath",
         TemporaryAccessPass = "TemporaryAccessPass",
+        QrCodePin = "QRCodePin",
     }
 }
 
@@ -55,6 +56,7 @@ pub struct MethodsPolicy {
     pub software_oath: Configuration,
     pub hardware_oath: Configuration,
     pub temporary_access_pass: PassConfiguration,
+    pub qr_code_pin: QrCodePinConfiguration,
     /// Providers outside, in the order in which they were added.
     pub external: Vec<ExternalConfiguration>,
     pub system_credential_preferences: SystemPreference,
@@ -85,6 +87,7 @@ impl MethodsPolicy {
             ConfigurationId::SoftwareOath => &self.software_oath,
             ConfigurationId::HardwareOath => &self.hardware_oath,
             ConfigurationId::TemporaryAccessPass => &self.temporary_access_pass.common,
+            ConfigurationId::QrCodePin => &self.qr_code_pin.common,
         }
     }
 
@@ -98,6 +101,7 @@ impl MethodsPolicy {
             ConfigurationId::SoftwareOath => &mut self.software_oath,
             ConfigurationId::HardwareOath => &mut self.hardware_oath,
             ConfigurationId::TemporaryAccessPass => &mut self.temporary_access_pass.common,
+            ConfigurationId::QrCodePin => &mut self.qr_code_pin.common,
         }
     }
 
@@ -109,6 +113,7 @@ impl MethodsPolicy {
             ConfigurationId::Voice => self.voice = default.voice,
             ConfigurationId::Email => self.email = default.email,
             ConfigurationId::TemporaryAccessPass => self.temporary_access_pass = default.temporary_access_pass,
+            ConfigurationId::QrCodePin => self.qr_code_pin = default.qr_code_pin,
             ConfigurationId::MicrosoftAuthenticator
             | ConfigurationId::Sms
             | ConfigurationId::SoftwareOath
@@ -131,6 +136,7 @@ impl MethodsPolicy {
             (MethodKind::HardwareOath, _) => &[ConfigurationId::HardwareOath],
             (MethodKind::Fido2, _) => &[ConfigurationId::Fido2],
             (MethodKind::TemporaryAccessPass, _) => &[ConfigurationId::TemporaryAccessPass],
+            (MethodKind::QrCodePin, _) => &[ConfigurationId::QrCodePin],
         }
     }
 
@@ -174,7 +180,8 @@ impl MethodsPolicy {
             | Method::HardwareOath(_)
             | Method::TemporaryAccessPass(_)
             | Method::WindowsHelloForBusiness(_)
-            | Method::PlatformCredential(_) => self.allows_kind(user, method.kind(), None),
+            | Method::PlatformCredential(_)
+            | Method::QrCodePin(_) => self.allows_kind(user, method.kind(), None),
         }
     }
 }

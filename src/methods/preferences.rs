@@ -1,5 +1,7 @@
 //! Graph's `signInPreferences`: which second factor a user is asked for first.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Method, MethodKind, manage::OfUser, phone::PhoneType, policy::MethodsPolicy, temporary_access_pass};
@@ -47,7 +49,8 @@ impl PreferredMethod {
                 | Method::TemporaryAccessPass(_)
                 | Method::WindowsHelloForBusiness(_)
                 | Method::PlatformCredential(_)
-                | Method::ExternalAuthenticationMethod(_) => false,
+                | Method::ExternalAuthenticationMethod(_)
+                | Method::QrCodePin(_) => false,
             }
     }
 
@@ -110,18 +113,29 @@ impl SystemPreferred {
 }
 
 /// The methods of a user that the tenant allows at present.
-struct Allowed {
-    policy: MethodsPolicy,
+struct Allowed<'a> {
+    policy: Cow<'a, MethodsPolicy>,
     user: UserId,
     methods: Vec<Method>,
 }
 
-impl Allowed {
+impl<'a> Allowed<'a> {
     fn of(tx: &mut Tx<'_>, user: &User) -> Result<Self> {
         let policy = MethodsPolicy::of(tx, &user.tenant_id)?;
-        let mut methods = super::of_user(tx, user)?;
-        methods.retain(|method| policy.allows(&user.user_id, method));
-        Ok(Self { policy, user: user.user_id.clone(), methods })
+        Ok(Self::by(Cow::Owned(policy), &user.user_id, super::of_user(tx, user)?))
+    }
+
+    fn by(policy: Cow<'a, MethodsPolicy>, user: &UserId, mut methods: Vec<Method>) -> Self {
+        methods.retain(|method| policy.allows(user, method));
+        Self { policy, user: user.clone(), methods }
+    }
+
+    fn preferences(&self, requirements: &Requirements, now: Timestamp) -> Preferences {
+        Preferences {
+            is_system_preferred_enabled: self.system_chooses(requirements),
+            user_preferred: self.chosen(requirements),
+            system_preferred: self.strongest(now),
+        }
     }
 
     /// The strongest that the user has.
@@ -174,12 +188,18 @@ pub fn get(tx: &mut Tx<'_>, caller: &Caller, user: &str) -> Result<OfUser<Prefer
 /// The same for rules that have authorized the caller.
 pub fn of(tx: &mut Tx<'_>, user: &User) -> Result<Preferences> {
     let requirements = users::requirements(tx, &user.tenant_id, &user.user_id)?;
-    let allowed = Allowed::of(tx, user)?;
-    Ok(Preferences {
-        is_system_preferred_enabled: allowed.system_chooses(&requirements),
-        user_preferred: allowed.chosen(&requirements),
-        system_preferred: allowed.strongest(tx.now()),
-    })
+    Ok(Allowed::of(tx, user)?.preferences(&requirements, tx.now()))
+}
+
+/// The same of a user whose methods (all of them) and requirements are known.
+pub fn judge(
+    policy: &MethodsPolicy,
+    user: &UserId,
+    methods: Vec<Method>,
+    requirements: &Requirements,
+    now: Timestamp,
+) -> Preferences {
+    Allowed::by(Cow::Borrowed(policy), user, methods).preferences(requirements, now)
 }
 
 /// Changes the default method, to one that the user has.
@@ -226,7 +246,7 @@ pub fn update(tx: &mut Tx<'_>, caller: &Caller, user: &str, change: &Preferences
 pub fn in_order(tx: &mut Tx<'_>, user: &User, methods: Vec<Method>) -> Result<Vec<UsableMethod>> {
     let requirements = users::requirements(tx, &user.tenant_id, &user.user_id)?;
     let policy = MethodsPolicy::of(tx, &user.tenant_id)?;
-    let allowed = Allowed { policy, user: user.user_id.clone(), methods };
+    let allowed = Allowed { policy: Cow::Owned(policy), user: user.user_id.clone(), methods };
     let chosen = allowed.chosen(&requirements).map(SystemPreferred::Choosable);
     let system = allowed.strongest(tx.now());
     let first = if allowed.system_chooses(&requirements) { system.or(chosen) } else { chosen.or(system) };

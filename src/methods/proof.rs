@@ -95,7 +95,10 @@ pub fn usable(tx: &mut Tx<'_>, user: &User) -> Result<Vec<Method>> {
                 // Without a key it has nothing to answer with.
                 Method::MicrosoftAuthenticator(app) => app.detail.public_key.is_some(),
                 Method::Phone(_) | Method::SoftwareOath(_) | Method::HardwareOath(_) => true,
-                Method::Password(_) | Method::Email(_) | Method::ExternalAuthenticationMethod(_) => false,
+                Method::Password(_)
+                | Method::Email(_)
+                | Method::ExternalAuthenticationMethod(_)
+                | Method::QrCodePin(_) => false,
                 // Seeded ones have no key to be proven with.
                 Method::Fido2(Stored { row, .. })
                 | Method::WindowsHelloForBusiness(Stored { row, .. })
@@ -130,7 +133,9 @@ pub fn challenge(tx: &mut Tx<'_>, user: &User, method: &Method, occasion: &Occas
         | Method::WindowsHelloForBusiness(Stored { row, .. })
         | Method::PlatformCredential(Stored { row, .. }) => fido2::challenge_one(tx, party, user, row, session),
         Method::MicrosoftAuthenticator(app) => microsoft_authenticator::push::challenge(tx, actor, user, app, session),
-        Method::Password(_) | Method::Email(_) | Method::ExternalAuthenticationMethod(_) => Err(unfit(method)),
+        Method::Password(_) | Method::Email(_) | Method::ExternalAuthenticationMethod(_) | Method::QrCodePin(_) => {
+            Err(unfit(method))
+        }
     }
 }
 
@@ -164,7 +169,9 @@ pub fn verify(
             let message = "The app answers by itself: send it a push by challenge, then get the session until its status changes.";
             Err(Error::invalid("methodId", message))
         }
-        Method::Password(_) | Method::Email(_) | Method::ExternalAuthenticationMethod(_) => Err(unfit(method)),
+        Method::Password(_) | Method::Email(_) | Method::ExternalAuthenticationMethod(_) | Method::QrCodePin(_) => {
+            Err(unfit(method))
+        }
     }
 }
 
@@ -186,6 +193,7 @@ pub const fn guess_kind(kind: MethodKind) -> Option<GuessKind> {
         MethodKind::Password => Some(GuessKind::Password),
         MethodKind::Phone | MethodKind::SoftwareOath | MethodKind::HardwareOath => Some(GuessKind::Otp),
         MethodKind::TemporaryAccessPass => Some(GuessKind::TemporaryAccessPass),
+        MethodKind::QrCodePin => Some(GuessKind::QrCodePin),
         MethodKind::Fido2
         | MethodKind::WindowsHelloForBusiness
         | MethodKind::PlatformCredential
@@ -201,6 +209,7 @@ pub fn amr(method: &Method) -> &'static [&'static str] {
         Method::Password(_) => &["pwd"],
         Method::Phone(_) => &["sms"],
         Method::Email(_) | Method::ExternalAuthenticationMethod(_) => &[],
+        Method::QrCodePin(_) => &["pin"],
         Method::MicrosoftAuthenticator(_) => &["swk", "user"],
         Method::SoftwareOath(_) | Method::TemporaryAccessPass(_) => &["otp"],
         Method::HardwareOath(_) => &["otp", "hwk"],

@@ -75,9 +75,8 @@ fn reach(method: &Method) -> Result<(&str, &'static [Channel])> {
         | Method::TemporaryAccessPass(_)
         | Method::WindowsHelloForBusiness(_)
         | Method::PlatformCredential(_)
-        | Method::ExternalAuthenticationMethod(_) => {
-            Err(Error::internal("codes are sent to phones and e-mail addresses"))
-        }
+        | Method::ExternalAuthenticationMethod(_)
+        | Method::QrCodePin(_) => Err(Error::internal("codes are sent to phones and e-mail addresses")),
     }
 }
 

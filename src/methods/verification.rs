@@ -140,6 +140,7 @@ fn mark_verified(tx: &mut Tx<'_>, method: Method) -> Result<Method> {
         | Method::TemporaryAccessPass(_)
         | Method::WindowsHelloForBusiness(_)
         | Method::PlatformCredential(_)
-        | Method::ExternalAuthenticationMethod(_) => Err(Error::method_not_found(method.id())),
+        | Method::ExternalAuthenticationMethod(_)
+        | Method::QrCodePin(_) => Err(Error::method_not_found(method.id())),
     }
 }

@@ -228,7 +228,8 @@ fn count_plan(summary: &mut Summary, report: &ResetReport, tenant: Option<&Tenan
     summary.deactivate_count += report.deactivated.len() as i64;
     let proof = tenant.map_or(RegistrationProof::FirstFactor, |tenant| tenant.registration_proof);
     let opens = |kind: MethodKind| {
-        kind.proves_both() || (kind == MethodKind::Password && proof == RegistrationProof::FirstFactor)
+        let is_first = matches!(kind, MethodKind::Password | MethodKind::QrCodePin);
+        kind.proves_both() || (is_first && proof == RegistrationProof::FirstFactor)
     };
     if !report.kept.iter().any(|method| opens(method.kind)) {
         summary.locked_out_count += 1;

@@ -11,10 +11,9 @@ use crate::{
     error::{Area, Error, Result},
     id::{TenantId, UserId},
     methods::MethodKind,
-    reports,
+    reports::{self, Registrations},
     store::{
-        Tx,
-        registrations::{self, Registrations},
+        Tx, registrations as classes,
         relationships::customers,
         tenants::Tenant,
         users::{self, Presence, User},
@@ -206,21 +205,15 @@ fn candidates(tx: &mut Tx<'_>, caller: &Caller, query: &UserQuery) -> Result<(Ve
 
 fn with_registrations(tx: &mut Tx<'_>, tenant: &TenantId, users: Vec<User>) -> Result<Vec<ManagedUser>> {
     let ids: Vec<UserId> = users.iter().map(|user| user.user_id.clone()).collect();
-    let (kinds, with_devices) = counting_kinds();
-    let registered = registrations::registered(tx, tenant, &ids, &kinds, with_devices)?;
-    let required = registrations::required_since(tx, tenant, &ids)?;
+    let registered = reports::registered(tx, tenant, &ids)?;
+    let requirements = classes::requirements_of_users(tx, tenant, &ids)?;
+    let required_since = |user: &UserId| requirements.get(user).and_then(|required| required.registration_required_at);
     let complete = users.into_iter().map(|user| ManagedUser {
-        registration_required_since: required.get(&user.user_id).copied(),
+        registration_required_since: required_since(&user.user_id),
         is_mfa_registered: registered.contains(&user.user_id),
         user,
     });
     Ok(complete.collect())
-}
-
-/// The kinds of methods that make a user registered, and whether hardware tokens, which are no method rows, do.
-fn counting_kinds() -> (Vec<&'static str>, bool) {
-    let kinds = MethodKind::ALL.iter().filter(|kind| reports::counts(**kind) && **kind != MethodKind::HardwareOath);
-    (kinds.map(|kind| kind.as_str()).collect(), reports::counts(MethodKind::HardwareOath))
 }
 
 /// A page of the customers in whose tenants the caller has a role at all, in the order of their ids.
@@ -240,21 +233,24 @@ pub struct Summary {
     pub read_at: Timestamp,
 }
 
-/// A page of summaries, one for each customer. Every one is counted at this moment (see [`registrations::count`] for
-/// what that costs), so ask for small pages of large customers.
+/// A page of summaries, one for each customer, as of this moment.
 pub fn summaries(tx: &mut Tx<'_>, caller: &Caller, after: Option<&TenantId>, limit: i64) -> Result<Vec<Summary>> {
     let tenants = tenants(tx, caller, after, limit)?;
     let ids: Vec<TenantId> = tenants.iter().map(|tenant| tenant.tenant_id.clone()).collect();
     let actors = partner::actors_in(tx, caller, &ids)?;
-    let mut all = vec![];
-    for tenant in tenants {
-        let readable = match actors.get(&tenant.tenant_id) {
-            Some(actor) => may(tx, actor, READ_REGISTRATIONS)?,
-            None => false,
-        };
-        all.push(summary_of(tx, tenant, readable)?);
+    let mut readable = vec![];
+    for (tenant, actor) in &actors {
+        if may(tx, actor, READ_REGISTRATIONS)? {
+            readable.push(tenant.clone());
+        }
     }
-    Ok(all)
+    let numbers = reports::registrations(tx, &readable)?;
+    let summary = |tenant: Tenant| {
+        let id = &tenant.tenant_id;
+        let registrations = readable.contains(id).then(|| numbers.get(id).copied().unwrap_or_default());
+        Summary { tenant, registrations, read_at: tx.now() }
+    };
+    Ok(tenants.into_iter().map(summary).collect())
 }
 
 /// The summary of one customer; not found where the caller is nobody.
@@ -264,15 +260,7 @@ pub fn summary(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<Summary> {
     let actors = partner::actors_in(tx, caller, std::slice::from_ref(&tenant))?;
     let actor = actors.get(&tenant).filter(|actor| actor.tenant != caller.tenant).ok_or_else(not_found)?;
     READ_REGISTRATIONS.iter().try_for_each(|action| access::allow(tx, actor, *action, None))?;
+    let numbers = reports::registrations(tx, std::slice::from_ref(&tenant))?.remove(&tenant).unwrap_or_default();
     let tenant = customers::find_all(tx, &[tenant])?.pop().ok_or_else(not_found)?;
-    summary_of(tx, tenant, true)
-}
-
-fn summary_of(tx: &mut Tx<'_>, tenant: Tenant, readable: bool) -> Result<Summary> {
-    let (kinds, with_devices) = counting_kinds();
-    let registrations = match readable {
-        true => Some(registrations::count(tx, &tenant.tenant_id, &kinds, with_devices)?),
-        false => None,
-    };
-    Ok(Summary { tenant, registrations, read_at: tx.now() })
+    Ok(Summary { tenant, registrations: Some(numbers), read_at: tx.now() })
 }

@@ -13,6 +13,7 @@ use crate::{
         Method, MethodKind,
         password::{self, Known, PasswordCheck},
         proof::{self, Verdict},
+        qr_code_pin::{self, Content},
         temporary_access_pass,
     },
     store::{
@@ -37,6 +38,11 @@ pub enum FirstFactor {
     TemporaryAccessPass(SecretString),
     /// A passkey proves both factors at once; it is asked for by a challenge.
     Passkey,
+    /// What a QR code says, and the PIN that goes with it.
+    QrCodePin {
+        content: SecretString,
+        pin: SecretString,
+    },
 }
 
 impl FirstFactor {
@@ -45,6 +51,7 @@ impl FirstFactor {
             Self::Password(_) => Some(MethodKind::Password),
             Self::TemporaryAccessPass(_) => Some(MethodKind::TemporaryAccessPass),
             Self::Passkey => Some(MethodKind::Fido2),
+            Self::QrCodePin { .. } => Some(MethodKind::QrCodePin),
             Self::Asserted => None,
         }
     }
@@ -71,7 +78,15 @@ pub fn before(tx: &mut Tx<'_>, caller: &Caller, named: &str) -> Result<Known> {
     password::known(tx, user.as_ref())
 }
 
-/// Opens a session with the first factor. `check` is what became of the password, compared before the transaction.
+/// The same for a PIN.
+pub fn before_pin(tx: &mut Tx<'_>, caller: &Caller, named: &str) -> Result<Known> {
+    sign_in_service(tx, caller)?;
+    let user = users::find(tx, &caller.tenant, named)?;
+    throttle::check(tx, &caller.tenant, &subject(user.as_ref(), named), GuessKind::QrCodePin)?;
+    qr_code_pin::known(tx, user.as_ref())
+}
+
+/// Opens a session with the first factor. `check` is what became of the password or PIN, compared before the transaction.
 pub fn begin(
     tx: &mut Tx<'_>,
     issuer: &Issuer,
@@ -91,6 +106,7 @@ pub fn begin(
         FirstFactor::Passkey => Some(None),
         FirstFactor::Password(_) => by_password(tx, &attempt, check)?.map(Some),
         FirstFactor::TemporaryAccessPass(code) => by_pass(tx, &attempt, code)?.map(Some),
+        FirstFactor::QrCodePin { content, .. } => by_qr_code(tx, &attempt, content, check)?.map(Some),
     };
     let known = user.filter(|user| user.account_enabled);
     let mut session = SessionRow {
@@ -104,8 +120,11 @@ pub fn begin(
         expires_at: tx.now().plus_minutes(SESSION_MINUTES),
         completed_at: None,
     };
+    let must_change = known.is_some() && check.must_change;
+    let is_pin = matches!(request.first_factor, FirstFactor::QrCodePin { .. });
     let state = State {
-        password_must_change: known.is_some() && check.must_change,
+        password_must_change: must_change && !is_pin,
+        pin_must_change: must_change && is_pin,
         proofs: shown.clone().flatten().into_iter().collect(),
     };
     session.state = serde_json::to_string(&state).map_err(Error::internal)?;
@@ -143,6 +162,24 @@ fn by_password(tx: &mut Tx<'_>, attempt: &Attempt<'_>, check: &PasswordCheck) ->
     }
     throttle::succeeded(tx, attempt.tenant, attempt.subject, GuessKind::Password)?;
     Ok(Some(Proof::by_password(tx.now())))
+}
+
+fn by_qr_code(
+    tx: &mut Tx<'_>,
+    attempt: &Attempt<'_>,
+    content: &SecretString,
+    check: &PasswordCheck,
+) -> Result<Option<Proof>> {
+    throttle::check(tx, attempt.tenant, attempt.subject, GuessKind::QrCodePin)?;
+    if let Some(user) = attempt.user.filter(|user| user.account_enabled)
+        && let Some(content) = Content::parse(content.expose_secret())
+        && let Some(method) = qr_code_pin::verify(tx, user, &content, check)?
+    {
+        throttle::succeeded(tx, attempt.tenant, attempt.subject, GuessKind::QrCodePin)?;
+        return Ok(Some(Proof::by(tx.now(), Factor::QrCodePin, &method, proof::amr(&method))));
+    }
+    throttle::failed(tx, attempt.tenant, attempt.subject, GuessKind::QrCodePin)?;
+    Ok(None)
 }
 
 fn by_pass(tx: &mut Tx<'_>, attempt: &Attempt<'_>, code: &SecretString) -> Result<Option<Proof>> {

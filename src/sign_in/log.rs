@@ -14,6 +14,7 @@ use crate::{
     methods::{Method, MethodKind},
     store::{
         Tx,
+        filter::LogPage,
         sessions::SessionRow,
         sign_ins::{self, SignInQuery, SignInRow},
         users::User,
@@ -121,9 +122,10 @@ pub fn record(
 }
 
 /// A page of the sign-ins of the caller's tenant.
-pub fn list(tx: &mut Tx<'_>, caller: &Caller, query: &SignInQuery) -> Outcome<Vec<SignIn>> {
+pub fn list(tx: &mut Tx<'_>, caller: &Caller, query: &SignInQuery) -> Outcome<LogPage<SignIn, SignInId>> {
     let actor = access::authorize(tx, caller, Action::ReadAuditLogs, None)?;
-    Ok(sign_ins::list(tx, &actor.tenant, query)?.into_iter().map(Into::into).collect())
+    let LogPage { rows, next } = sign_ins::page(tx, &actor.tenant, query)?;
+    Ok(LogPage { rows: rows.into_iter().map(Into::into).collect(), next })
 }
 
 /// One sign-in of the caller's tenant.

@@ -1,8 +1,8 @@
 //! The last step of a sign-in with a password that must be changed: changing it.
 
-use super::{Factor, Open, SessionView, open, settle, view};
+use super::{Open, SessionView, himself, open, settle, view};
 use crate::{
-    access::{Actor, Caller, Powers, Scope},
+    access::Caller,
     audit,
     error::{Error, Result},
     methods::password::{
@@ -44,22 +44,10 @@ pub fn change(tx: &mut Tx<'_>, issuer: &Issuer, caller: &Caller, id: &str, new: 
     password::set(tx, &user.tenant_id, &user.user_id, &new.digest, false)?;
     users::set_sessions_valid_from(tx, &user.tenant_id, &user.user_id, session.created_at)?;
     sessions::refuse_all(tx, &user.tenant_id, &[&user.user_id])?;
-    // The user did it; the application only carried it here.
-    let himself = Actor {
-        tenant: actor.tenant.clone(),
-        powers: Powers::User {
-            id: user.user_id.clone(),
-            roles: vec![],
-            scope: Scope::Own { mfa: state.has(&[Factor::Possession, Factor::Both]) },
-        },
-        display_name: user.display_name.clone(),
-        principal_name: Some(user.user_principal_name.clone()),
-        origin: actor.origin.clone(),
-    };
     let entry = change::entry(&user)
         .detail("applicationId", session.application_id.as_str())
         .detail("signInSessionId", session.session_id.as_str());
-    audit::record(tx, &himself, entry)?;
+    audit::record(tx, &himself(&actor, &user, &state), entry)?;
     state.password_must_change = false;
     settle(tx, &actor, Some(&user), &mut session, &state)?;
     view(tx, issuer, Some(&user), &session, &state)

@@ -17,6 +17,9 @@ pub struct State {
     /// True while the password that was shown must be replaced.
     #[serde(default)]
     pub password_must_change: bool,
+    /// True while the PIN that was shown must be replaced.
+    #[serde(default)]
+    pub pin_must_change: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,6 +42,8 @@ pub struct Proof {
 #[serde(rename_all = "camelCase")]
 pub enum Factor {
     Password,
+    /// A QR code and its PIN: a first factor, both together.
+    QrCodePin,
     /// The application vouched for the first factor.
     Asserted,
     /// A second factor.

@@ -1,5 +1,7 @@
 //! Applications: who may call, with which permissions, proven by which secrets.
 
+use aws_lc_rs::digest::{Context, SHA256};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +12,7 @@ use crate::{
     id::{ApplicationId, TenantId},
 };
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Application {
     pub tenant_id: TenantId,
     pub application_id: ApplicationId,
@@ -22,6 +24,16 @@ pub struct Application {
     pub created_at: Timestamp,
     pub key_credentials: Vec<KeyCredential>,
     pub federated_credentials: Vec<FederatedCredential>,
+}
+
+impl Application {
+    /// Whether what obtained a token (a secret's or key's id, a federated credential's [`FederatedCredential::evidence`])
+    /// is still the application's, and good at this moment.
+    pub fn is_proven_by(&self, evidence: &str, now: Timestamp) -> bool {
+        self.secrets.iter().any(|secret| secret.id == evidence && secret.is_valid_at(now))
+            || self.key_credentials.iter().any(|key| key.key_id == evidence && key.is_valid_at(now))
+            || self.federated_credentials.iter().any(|credential| credential.evidence() == evidence)
+    }
 }
 
 /// A certificate or public key whose holder may speak for the application (Graph's keyCredential). Nothing in it is
@@ -39,6 +51,12 @@ pub struct KeyCredential {
     pub end_date_time: Timestamp,
 }
 
+impl KeyCredential {
+    pub fn is_valid_at(&self, now: Timestamp) -> bool {
+        has_begun(self.start_date_time, now) && now < self.end_date_time
+    }
+}
+
 /// A subject of an outside issuer who may speak for the application (Graph's federatedIdentityCredential).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -49,6 +67,19 @@ pub struct FederatedCredential {
     pub subject: String,
     pub audiences: Vec<String>,
     pub description: Option<String>,
+}
+
+impl FederatedCredential {
+    /// What a token that was obtained with it carries in `sid`: another one as soon as issuer, subject or audiences are
+    /// others, so that such a change voids the tokens from before.
+    pub fn evidence(&self) -> String {
+        let mut context = Context::new(&SHA256);
+        for part in [&self.id, &self.issuer, &self.subject].into_iter().chain(&self.audiences) {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        URL_SAFE_NO_PAD.encode(context.finish())
+    }
 }
 
 /// A client secret: only its digest is kept. The secret is 32 random bytes, so a fast digest is as good as a slow one.
@@ -62,6 +93,22 @@ pub struct ApplicationSecret {
     pub hint: String,
     pub start_date_time: Timestamp,
     pub end_date_time: Timestamp,
+    /// What people call it.
+    #[serde(default)]
+    pub display_name: Option<String>,
+}
+
+impl ApplicationSecret {
+    pub fn is_valid_at(&self, now: Timestamp) -> bool {
+        has_begun(self.start_date_time, now) && now < self.end_date_time
+    }
+}
+
+/// How far the clocks of replicas may be apart, in seconds: what one made a moment ago is good on the others.
+const CLOCK_SKEW_SECONDS: i64 = 300;
+
+fn has_begun(start: Timestamp, now: Timestamp) -> bool {
+    start <= now.plus_seconds(CLOCK_SKEW_SECONDS)
 }
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
@@ -131,6 +178,39 @@ pub fn find(tx: &mut Tx<'_>, tenant: &TenantId, id: &ApplicationId) -> Result<Op
 pub fn tenant_of(tx: &mut Tx<'_>, id: &ApplicationId) -> Result<Option<TenantId>> {
     let query = applications::table.filter(applications::application_id.eq(id)).select(applications::tenant_id);
     Ok(query.first(tx.conn).optional()?)
+}
+
+/// True when the application was there.
+pub fn delete(tx: &mut Tx<'_>, tenant: &TenantId, id: &ApplicationId) -> Result<bool> {
+    Ok(diesel::delete(applications::table.find((tenant, id))).execute(tx.conn)? == 1)
+}
+
+/// A page of a tenant's applications in the order of their ids; `after` is the last id of the page before.
+pub fn page(tx: &mut Tx<'_>, tenant: &TenantId, after: Option<&ApplicationId>, limit: i64) -> Result<Vec<Application>> {
+    let mut query = applications::table
+        .filter(applications::tenant_id.eq(tenant))
+        .order(applications::application_id)
+        .select(Row::as_select())
+        .limit(limit)
+        .into_boxed();
+    if let Some(after) = after {
+        query = query.filter(applications::application_id.gt(after));
+    }
+    query.load(tx.conn)?.into_iter().map(Row::into_application).collect()
+}
+
+/// How many applications a tenant has.
+pub fn count(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<i64> {
+    Ok(applications::table.filter(applications::tenant_id.eq(tenant)).count().get_result(tx.conn)?)
+}
+
+/// The applications of a tenant that have federated credentials (a handful), in the order of their ids; at most 999.
+pub fn list_federated(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<Vec<Application>> {
+    let query = applications::table
+        .filter(applications::tenant_id.eq(tenant))
+        .filter(applications::federated_credentials.ne("[]"))
+        .order(applications::application_id);
+    query.limit(999).select(Row::as_select()).load(tx.conn)?.into_iter().map(Row::into_application).collect()
 }
 
 /// All applications of a tenant (a handful), in the order of their ids; at most 999.

@@ -14,7 +14,7 @@ use crate::{
     clock::Timestamp,
     id::{
         AccessAssignmentId, ApplicationId, AuditEventId, ChallengeId, DeviceId, MethodId, MfaResetId, OperationId,
-        RelationshipId, RelationshipRequestId, SessionId, SignInId, TenantId, UserId,
+        RelationshipId, RelationshipRequestId, SessionId, SignInId, TenantId, TrustedIssuerId, UserId,
     },
 };
 
@@ -47,7 +47,8 @@ text_columns!(
     RelationshipId,
     RelationshipRequestId,
     AccessAssignmentId,
-    MfaResetId
+    MfaResetId,
+    TrustedIssuerId
 );
 
 impl<DB: Backend> FromSql<BigInt, DB> for Timestamp

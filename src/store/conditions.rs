@@ -119,6 +119,15 @@ macro_rules! load_page {
             (false, Some(after)) => rows.filter($time.le(after.at)).filter($time.lt(after.at).or($tie.lt(after.tie))),
             (_, None) => rows,
         };
+        rows = match (&$query.until, $query.ascending) {
+            (Some(until), true) => {
+                rows.filter($time.le(until.at)).filter($time.lt(until.at).or($tie.le(until.tie.clone())))
+            }
+            (Some(until), false) => {
+                rows.filter($time.ge(until.at)).filter($time.gt(until.at).or($tie.ge(until.tie.clone())))
+            }
+            (None, _) => rows,
+        };
         rows = match $query.ascending {
             true => rows.order(($time.asc(), $tie.asc())),
             false => rows.order(($time.desc(), $tie.desc())),
@@ -126,6 +135,9 @@ macro_rules! load_page {
         Ok(rows.load($tx.conn)?)
     }};
 }
+
+/// Rows that are looked at for one page where no index leads to those that are found.
+pub(super) const MOST_ROWS: i64 = 20_000;
 
 pub(super) use {compare, compare_any_case, compare_nullable, compare_text, load_page, or_null};
 
@@ -175,7 +187,9 @@ pub(super) mod plan {
     pub fn store() -> (Store, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let entropy = Entropy::System;
-        let context = Context::new(Clock::System, entropy.clone(), Sealer::generate(&entropy).unwrap());
+        let context = Context::new(Clock::System, entropy.clone(), Sealer::generate(&entropy).unwrap(), |facts| {
+            format!("{facts:?}")
+        });
         let store = Store::open(&DatabaseUrl::Sqlite(folder.path().join("rekey.db")), context).unwrap();
         (store, folder)
     }

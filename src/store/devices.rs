@@ -72,12 +72,22 @@ pub struct DeviceFilter {
 
 pub fn insert(tx: &mut Tx<'_>, device: &Device) -> Result<()> {
     natively!(&mut *tx.conn, |conn| diesel::insert_into(devices::table).values(device).execute(conn)?);
+    device.assigned_to.iter().for_each(|owner| tx.touch(&device.tenant_id, owner));
     Ok(())
 }
 
+/// Writes a device back. Whoever takes it from its user says so by [`release`].
 pub fn update(tx: &mut Tx<'_>, device: &Device) -> Result<()> {
     diesel::update(devices::table.find((&device.tenant_id, &device.device_id))).set(device).execute(tx.conn)?;
+    device.assigned_to.iter().for_each(|owner| tx.touch(&device.tenant_id, owner));
     Ok(())
+}
+
+/// Takes a device from its user, back into the inventory.
+pub fn release(tx: &mut Tx<'_>, device: &Device) -> Result<()> {
+    device.assigned_to.iter().for_each(|owner| tx.touch(&device.tenant_id, owner));
+    let released = Device { status: DeviceStatus::Available, assigned_to: None, assigned_at: None, ..device.clone() };
+    update(tx, &released)
 }
 
 pub fn find(tx: &mut Tx<'_>, tenant: &TenantId, id: &DeviceId) -> Result<Option<Device>> {
@@ -119,6 +129,7 @@ pub fn deactivate_of_users(tx: &mut Tx<'_>, tenant: &TenantId, users: &[&UserId]
         .filter(devices::status.eq(DeviceStatus::Activated));
     let assigned = diesel::update(activated).set(devices::status.eq(DeviceStatus::Assigned));
     natively!(&mut *tx.conn, |conn| assigned.execute(conn)?);
+    users.iter().for_each(|user| tx.touch(tenant, user));
     Ok(())
 }
 

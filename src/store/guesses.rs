@@ -17,6 +17,8 @@ words! {
         /// One-time codes of every kind: OATH tokens, codes that were sent.
         Otp = "otp",
         TemporaryAccessPass = "temporaryAccessPass",
+        /// PINs that go with a QR code.
+        QrCodePin = "qrCodePin",
         /// Push requests that were denied or not answered.
         Push = "push",
     }

@@ -33,11 +33,21 @@ pub struct MethodRow {
 
 pub fn insert(tx: &mut Tx<'_>, row: &MethodRow) -> Result<()> {
     diesel::insert_into(methods::table).values(row).execute(tx.conn)?;
+    tx.touch(&row.tenant_id, &row.user_id);
     Ok(())
 }
 
 pub fn update(tx: &mut Tx<'_>, row: &MethodRow) -> Result<()> {
     diesel::update(methods::table.find((&row.tenant_id, &row.user_id, &row.method_id))).set(row).execute(tx.conn)?;
+    tx.touch(&row.tenant_id, &row.user_id);
+    Ok(())
+}
+
+/// The method was used now, and its use changed its secret: the same row otherwise.
+pub fn set_used_secret(tx: &mut Tx<'_>, row: &MethodRow) -> Result<()> {
+    let target = methods::table.find((&row.tenant_id, &row.user_id, &row.method_id));
+    let set = (methods::sealed_secret.eq(&row.sealed_secret), methods::last_used_at.eq(Some(tx.now)));
+    diesel::update(target).set(set).execute(tx.conn)?;
     Ok(())
 }
 
@@ -62,6 +72,7 @@ pub fn delete_of_users(tx: &mut Tx<'_>, tenant: &TenantId, users: &[&UserId], ki
         .filter(methods::user_id.eq_any(users))
         .filter(methods::kind.eq_any(kinds).or(methods::pending_until.is_not_null()));
     natively!(&mut *tx.conn, |conn| diesel::delete(some).execute(conn)?);
+    users.iter().for_each(|user| tx.touch(tenant, user));
     Ok(())
 }
 
@@ -71,6 +82,7 @@ pub fn find(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId, id: &MethodId) ->
 
 /// True when the method was there.
 pub fn delete(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId, id: &MethodId) -> Result<bool> {
+    tx.touch(tenant, user);
     Ok(diesel::delete(methods::table.find((tenant, user, id))).execute(tx.conn)? == 1)
 }
 
@@ -87,6 +99,7 @@ pub fn delete_ended(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result
 pub fn delete_all(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<()> {
     let all = methods::table.filter(methods::tenant_id.eq(tenant)).filter(methods::user_id.eq(user));
     diesel::delete(all).execute(tx.conn)?;
+    tx.touch(tenant, user);
     Ok(())
 }
 
@@ -118,7 +131,11 @@ pub fn take_step(tx: &mut Tx<'_>, row: &MethodRow, step: i64) -> Result<bool> {
         methods::last_used_at.eq(Some(tx.now)),
         methods::pending_until.eq(None::<Timestamp>),
     );
-    Ok(diesel::update(target).set(set).execute(tx.conn)? == 1)
+    let taken = diesel::update(target).set(set).execute(tx.conn)? == 1;
+    if taken && row.pending_until.is_some() {
+        tx.touch(&row.tenant_id, &row.user_id);
+    }
+    Ok(taken)
 }
 
 /// The method was used now.

@@ -29,6 +29,8 @@ pub mod send_counts;
 pub mod sessions;
 pub mod sign_ins;
 pub mod tenants;
+pub mod trusted_issuers;
+pub mod used_assertions;
 pub mod users;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -45,6 +47,7 @@ use crate::{
 };
 use backend::{AnyConnection, Backend, SharedBackend};
 use keys::Keyring;
+use registrations::Classify;
 
 /// What a transaction needs beside the database. Cheap to clone.
 #[derive(Clone)]
@@ -53,11 +56,13 @@ pub struct Context {
     pub entropy: Entropy,
     pub sealer: Sealer,
     pub(crate) keyring: Arc<Keyring>,
+    /// What makes registration classes of users' rows.
+    classify: Classify,
 }
 
 impl Context {
-    pub fn new(clock: Clock, entropy: Entropy, sealer: Sealer) -> Self {
-        Self { clock, entropy, sealer, keyring: Arc::default() }
+    pub fn new(clock: Clock, entropy: Entropy, sealer: Sealer, classify: Classify) -> Self {
+        Self { clock, entropy, sealer, keyring: Arc::default(), classify }
     }
 }
 

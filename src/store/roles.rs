@@ -28,11 +28,13 @@ pub struct RoleAssignment {
 
 pub fn insert(tx: &mut Tx<'_>, assignment: &RoleAssignment) -> Result<()> {
     diesel::insert_into(role_assignments::table).values(assignment).execute(tx.conn)?;
+    tx.touch(&assignment.tenant_id, &assignment.user_id);
     Ok(())
 }
 
 /// True when the assignment was there.
 pub fn delete(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId, role_id: &str) -> Result<bool> {
+    tx.touch(tenant, user);
     Ok(diesel::delete(role_assignments::table.find((tenant, user, role_id))).execute(tx.conn)? == 1)
 }
 
@@ -41,6 +43,7 @@ pub fn delete_all(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<(
         .filter(role_assignments::tenant_id.eq(tenant))
         .filter(role_assignments::user_id.eq(user));
     diesel::delete(all).execute(tx.conn)?;
+    tx.touch(tenant, user);
     Ok(())
 }
 

@@ -426,3 +426,12 @@ diesel::table! {
         created_at -> BigInt,
     }
 }
+
+diesel::table! {
+    used_assertions (tenant_id, application_id, jti_digest) {
+        tenant_id -> Text,
+        application_id -> Text,
+        jti_digest -> Text,
+        expires_at -> BigInt,
+    }
+}

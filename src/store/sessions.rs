@@ -19,6 +19,8 @@ words! {
         RegistrationRequired = "registrationRequired",
         /// All is proven, but the password must be replaced first.
         PasswordChangeRequired = "passwordChangeRequired",
+        /// All is proven, but the PIN must be replaced first.
+        PinChangeRequired = "pinChangeRequired",
         Completed = "completed",
         /// Ended without success: a wrong first factor, or the user's methods were reset.
         Refused = "refused",

@@ -24,6 +24,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('sign_ins', 'sign_ins_by_application_name', '1000000 100000 20000 1 1'),
     ('sign_ins', 'sign_ins_by_address', '1000000 100000 200 1 1'),
     ('sign_ins', 'sign_ins_by_name', '1000000 100000 30 1 1'),
+    ('sign_ins', 'sign_ins_by_display_name', '1000000 100000 30 1 1'),
     ('sign_ins', 'sign_ins_by_user', '1000000 100000 30 1 1'),
     ('sign_ins', 'sign_ins_by_correlation', '1000000 100000 2 1 1'),
     ('sign_ins', 'sign_ins_by_age', '1000000 1');

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Tx, backend::natively, schema::users};
+use super::{Tx, backend::natively, registrations, schema::users};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -320,6 +320,7 @@ pub fn ids(
 pub fn purge(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId) -> Result<()> {
     words::delete_all(tx, tenant, id)?;
     changes::remember_purged(tx, tenant, id)?;
+    registrations::forget(tx, tenant, id)?;
     diesel::delete(users::table.find((tenant, id))).execute(tx.conn)?;
     Ok(())
 }
@@ -329,6 +330,7 @@ pub fn requirements(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId) -> Result<R
 }
 
 pub fn set_requirements(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId, requirements: &Requirements) -> Result<()> {
+    tx.touch(tenant, id);
     diesel::update(users::table.find((tenant, id))).set(requirements).execute(tx.conn)?;
     Ok(())
 }

@@ -1,8 +1,9 @@
-//! OAuth 2.0 client credentials (RFC 6749 section 4.4): a client id and its secret for an access token.
+//! OAuth 2.0 client credentials (RFC 6749 section 4.4): a client id and its secret or assertion for an access token.
 
 use secrecy::SecretString;
 
-use super::{Issuer, LIFETIME_SECONDS, shown_secret, usable_keys};
+pub use super::refusals::Refusal;
+use super::{Issuer, LIFETIME_SECONDS, assertions, issuer_keys::KeySet, shown_secret, usable_keys};
 use crate::{
     access::{Actor, Origin, Powers, partner},
     audit::{self, Activity, Entry, Target},
@@ -10,10 +11,11 @@ use crate::{
     id::{ApplicationId, TenantId},
     store::{
         Tx, applications,
-        applications::{Application, ApplicationSecret},
+        applications::Application,
         audit as audit_log,
         keys::PublicKey,
         tenants,
+        used_assertions::{self, UsedAssertion},
     },
 };
 
@@ -22,7 +24,7 @@ use crate::{
 const RECORDED_REFUSALS: i64 = 10;
 const WINDOW_SECONDS: i64 = 60;
 /// In place of a tenant: the one that the application belongs to.
-const OWN_TENANT: [&str; 2] = ["common", "organizations"];
+pub(super) const OWN_TENANT: [&str; 2] = ["common", "organizations"];
 
 /// Who asks for a token, where, and how it is proven.
 #[derive(Debug, Clone)]
@@ -30,7 +32,24 @@ pub struct TokenRequest {
     /// A tenant's id or default domain, or `common` or `organizations` for the application's own tenant.
     pub tenant: String,
     pub client_id: String,
-    pub client_secret: SecretString,
+    pub proof: ClientProof,
+}
+
+/// What an application shows.
+#[derive(Debug, Clone)]
+pub enum ClientProof {
+    Secret(SecretString),
+    /// A JWT (RFC 7523).
+    Assertion(SecretString),
+}
+
+impl TokenRequest {
+    pub(super) fn assertion(&self) -> Option<&SecretString> {
+        match &self.proof {
+            ClientProof::Secret(_) => None,
+            ClientProof::Assertion(text) => Some(text),
+        }
+    }
 }
 
 /// A token, and whose it is.
@@ -42,84 +61,8 @@ pub struct Granted {
     pub access_token: SecretString,
     /// Seconds.
     pub expires_in: i64,
-}
-
-/// Why there is no token, in Entra's words. None of them repeats what the caller sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    #[error("{0}")]
-    Malformed(&'static str),
-    #[error("The request body must contain the following parameter: '{0}'.")]
-    Missing(&'static str),
-    #[error("The request is not properly formatted: a parameter is included more than once.")]
-    Duplicated,
-    #[error("The endpoint only accepts the HTTP methods that the Allow header names.")]
-    WrongMethod,
-    #[error(
-        "The app requested an unsupported grant type; supported are 'client_credentials' and 'urn:ietf:params:oauth:grant-type:token-exchange'."
-    )]
-    UnsupportedGrant,
-    #[error(
-        "The provided value for the parameter 'scope' is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI)."
-    )]
-    InvalidScope,
-    #[error("The tenant was not found. Check its id or domain name.")]
-    UnknownTenant,
-    #[error(
-        "The tenant must be named here by its id or default domain; 'common' is served by the token endpoint only."
-    )]
-    TenantNotNamed,
-    #[error("The application was not found in the directory. Check the client_id and the tenant of the address.")]
-    UnknownApplication,
-    #[error(
-        "The client application is missing in this tenant: it needs an active delegated admin relationship between its own tenant and this one, and an access assignment in it."
-    )]
-    NotAssigned,
-    #[error(
-        "The user is not known in this tenant: he needs an active delegated admin relationship between his own tenant and this one, and an access assignment in it."
-    )]
-    UserNotAssigned,
-    #[error(
-        "The subject_token is not valid here: it must be a living access token of a user, with the user's roles, from the user's own tenant, which is another one than this."
-    )]
-    InvalidSubject,
-    #[error("The application is disabled.")]
-    Disabled,
-    #[error(
-        "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to the application."
-    )]
-    WrongSecret,
-    #[error("The provided client secret keys for the application are expired. Create a new secret.")]
-    ExpiredSecret,
-    #[error("The service failed. Try again later, and quote the trace id if it keeps failing.")]
-    Fault,
-    #[error("The service is temporarily unavailable. Wait for the seconds in Retry-After and try again.")]
-    Unavailable,
-}
-
-impl Refusal {
-    /// The number behind `AADSTS` ("Microsoft Entra authentication and authorization error codes").
-    pub fn number(self) -> u32 {
-        match self {
-            Self::Malformed(_) => 9_002_313,
-            Self::Missing(_) => 900_144,
-            Self::Duplicated => 9_000_411,
-            Self::WrongMethod => 900_561,
-            Self::UnsupportedGrant => 70_003,
-            Self::InvalidScope => 1_002_012,
-            Self::UnknownTenant => 90_002,
-            Self::TenantNotNamed => 50_194,
-            Self::UnknownApplication => 700_016,
-            Self::NotAssigned => 7_000_229,
-            Self::UserNotAssigned => 50_020,
-            Self::InvalidSubject => 50_013,
-            Self::Disabled => 7_000_112,
-            Self::WrongSecret => 7_000_215,
-            Self::ExpiredSecret => 7_000_222,
-            Self::Fault => 90_013,
-            Self::Unavailable => 90_033,
-        }
-    }
+    /// What must be used up before the token is handed out: see [`take`].
+    pub once: Option<UsedAssertion>,
 }
 
 /// A refusal, and the application to record it for when there is one.
@@ -151,9 +94,14 @@ pub fn keys_of(tx: &mut Tx<'_>, name: &str) -> Result<Result<Vec<PublicKey>, Ref
     }
 }
 
-/// Issues a token to an application that shows a valid secret: in its own tenant, or in the tenant of a customer when it
-/// is a partner's. Changes nothing.
-pub fn obtain(tx: &mut Tx<'_>, issuer: &Issuer, request: &TokenRequest) -> Result<Result<Granted, Refused>> {
+/// Issues a token to an application that shows a valid secret or assertion: in its own tenant, or in the tenant of a
+/// customer when it is a partner's. Changes nothing. `outside` are the keys of [`assertions::issuer_to_ask`].
+pub fn obtain(
+    tx: &mut Tx<'_>,
+    issuer: &Issuer,
+    request: &TokenRequest,
+    outside: Option<&KeySet>,
+) -> Result<Result<Granted, Refused>> {
     let application_id = ApplicationId::parse(&request.client_id);
     let tenant = if OWN_TENANT.contains(&request.tenant.as_str()) {
         match &application_id {
@@ -177,20 +125,45 @@ pub fn obtain(tx: &mut Tx<'_>, issuer: &Issuer, request: &TokenRequest) -> Resul
     let (Some(application), Some(tenant)) = (found, tenant) else {
         return Ok(Err(Refusal::UnknownApplication.into()));
     };
-    // The secret comes first: who does not know it learns nothing else of the application.
-    let refusal = match shown_secret(&application, &request.client_secret) {
-        None => Refusal::WrongSecret,
-        Some(_) if !application.is_enabled => Refusal::Disabled,
-        Some(secret) if secret.end_date_time <= tx.now() => Refusal::ExpiredSecret,
-        Some(secret) => match issue(tx, issuer, &tenant, &application, secret)? {
+    // The proof comes first: who has none learns nothing else of the application.
+    let proven = match &request.proof {
+        ClientProof::Secret(shown) => {
+            check_secret(tx, &application, shown).map(|evidence| assertions::Proven { evidence, once: None })
+        }
+        ClientProof::Assertion(text) => assertions::check(tx, issuer, &tenant, &application, text, outside)?,
+    };
+    let refusal = match proven {
+        Err(refusal) => refusal,
+        Ok(proven) => match issue(tx, issuer, &tenant, &application, &proven.evidence)? {
             Some(access_token) => {
-                let caller = application.application_id.into_string();
-                return Ok(Ok(Granted { tenant, caller, access_token, expires_in: LIFETIME_SECONDS }));
+                let (caller, once) = (application.application_id.into_string(), proven.once);
+                return Ok(Ok(Granted { tenant, caller, access_token, expires_in: LIFETIME_SECONDS, once }));
             }
             None => Refusal::NotAssigned,
         },
     };
     Ok(Err(Refused { refusal, application: Some(application) }))
+}
+
+/// The id of the secret, if it is one of the application's and good.
+fn check_secret(tx: &Tx<'_>, application: &Application, shown: &SecretString) -> Result<String, Refusal> {
+    match shown_secret(application, shown) {
+        None => Err(Refusal::WrongSecret),
+        Some(_) if !application.is_enabled => Err(Refusal::Disabled),
+        Some(secret) if !secret.is_valid_at(tx.now()) => Err(Refusal::ExpiredSecret),
+        Some(secret) => Ok(secret.id.clone()),
+    }
+}
+
+/// Uses an assertion up, once; when it was used before, that is a refusal, and recorded.
+pub fn take(tx: &mut Tx<'_>, used: &UsedAssertion, origin: &Origin) -> Result<Result<(), Refusal>> {
+    if used_assertions::take(tx, used)? {
+        return Ok(Ok(()));
+    }
+    if let Some(application) = applications::find(tx, &used.tenant_id, &used.application_id)? {
+        record_refusal(tx, &application, origin, Refusal::AssertionReplayed)?;
+    }
+    Ok(Err(Refusal::AssertionReplayed))
 }
 
 /// An application of a partner: the only kind that may ask for a token in another tenant than its own.
@@ -208,16 +181,16 @@ fn issue(
     issuer: &Issuer,
     tenant: &TenantId,
     application: &Application,
-    secret: &ApplicationSecret,
+    evidence: &str,
 ) -> Result<Option<SecretString>> {
     if *tenant == application.tenant_id {
-        return issuer.for_application(tx, application, secret).map(Some);
+        return issuer.for_proven_application(tx, application, evidence).map(Some);
     }
     let granted = partner::granted(tx, &application.tenant_id, tenant, application.application_id.as_str())?;
     if granted.roles.is_empty() {
         return Ok(None);
     }
-    issuer.for_application_of_partner(tx, tenant, application, secret, &granted.roles).map(Some)
+    issuer.for_application_of_partner(tx, tenant, application, evidence, &granted.roles).map(Some)
 }
 
 /// True while fewer refusals of the application than [`RECORDED_REFUSALS`] stand in the log of the last minute.

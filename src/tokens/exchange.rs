@@ -46,5 +46,5 @@ pub fn exchange(tx: &mut Tx<'_>, issuer: &Issuer, tenant: &str, own: &Claims) ->
         return Ok(Err(Refusal::UserNotAssigned));
     }
     let (access_token, expires_in) = issuer.for_user_of_partner(tx, &customer, own, &granted.roles)?;
-    Ok(Ok(Granted { tenant: customer, caller: own.oid.clone(), access_token, expires_in }))
+    Ok(Ok(Granted { tenant: customer, caller: own.oid.clone(), access_token, expires_in, once: None }))
 }

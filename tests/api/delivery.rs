@@ -160,7 +160,12 @@ async fn workers_share_the_outbox() {
         let file = OutboxFile::new(folder.path().join("shared.jsonl")).unwrap();
         // Two processes have a store each.
         let context = app.app.store.context();
-        let again = Context::new(context.clock.clone(), context.entropy.clone(), context.sealer.clone());
+        let again = Context::new(
+            context.clock.clone(),
+            context.entropy.clone(),
+            context.sealer.clone(),
+            rekey::reports::classify,
+        );
         let other = Store::open(&app.database, again).unwrap();
         let mine = delivery(&app, Senders::default().otherwise(&file));
         let theirs = Delivery::new(other, Senders::default().otherwise(&file)).unwrap();

@@ -244,3 +244,47 @@ async fn permissions_and_tenants_are_kept_apart() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_list_can_be_narrowed_down() {
+    on_each_backend(async |app| {
+        add_member(&app, ADELE).await;
+        let mut ids = vec![];
+        for serial in ["100", "101", "200"] {
+            let id = add_device(&app, serial).await;
+            assign(&app, ADELE, &id).await.expect(201);
+            ids.push(id);
+        }
+        let body = json!({"verificationCode": Token::hardware(SECRET).code(), "displayName": "Blue token"});
+        app.post(&format!("{}/{}/activate", methods(ADELE), ids[0]), body).await.expect(204);
+        let serials = async |options: &str| -> Vec<String> {
+            let page = app.get(&format!("{}?{options}", methods(ADELE))).await.expect(200).json;
+            let tokens = page["value"].as_array().unwrap().iter();
+            let mut all: Vec<_> =
+                tokens.map(|token| token["device"]["serialNumber"].as_str().unwrap().to_owned()).collect();
+            all.sort();
+            all
+        };
+        for (filter, expected) in [
+            ("device/status eq 'activated'", &["100"][..]),
+            ("device/status eq 'assigned' and startsWith(device/serialNumber,'1')", &["101"]),
+            ("not (device/serialNumber eq '101')", &["100", "200"]),
+            ("displayName eq 'Blue token' or device/serialNumber eq '200'", &["100", "200"]),
+            ("startsWith(displayName,'Red')", &[]),
+        ] {
+            assert_eq!(serials(&format!("$filter={filter}")).await, expected, "{filter}");
+        }
+        assert_eq!(serials(&format!("$filter=id eq '{}'", ids[2].to_uppercase())).await, ["200"]);
+        let page = app.get(&format!("{}?$select=id,displayName&$top=2", methods(ADELE))).await.expect(200).json;
+        let token = page["value"][0].as_object().unwrap();
+        assert_eq!(token.keys().collect::<Vec<_>>(), ["id", "displayName"]);
+        let link = page["@odata.nextLink"].as_str().unwrap();
+        let rest = Answer::of(app.http.get(link).bearer_auth(&app.token)).await.expect(200).json;
+        assert_eq!(rest["value"].as_array().unwrap().len(), 1);
+        assert_eq!(rest["value"][0].as_object().unwrap().len(), 2, "the link keeps what was selected");
+        for bad in ["$select=secretKey", "$select=", "$filter=device/model eq 'x'", "$orderby=id", "$top=0"] {
+            app.get(&format!("{}?{bad}", methods(ADELE))).await.expect_error(400, "badRequest");
+        }
+    })
+    .await;
+}

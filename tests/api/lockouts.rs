@@ -172,7 +172,12 @@ async fn the_worker_forgets_what_is_long_ago() {
 
         let later = async |hours: i64| {
             let clock = Clock::manual(Clock::System.now().plus_minutes(hours * 60));
-            let context = Context::new(clock, Entropy::System, Sealer::generate(&Entropy::System).unwrap());
+            let context = Context::new(
+                clock,
+                Entropy::System,
+                Sealer::generate(&Entropy::System).unwrap(),
+                rekey::reports::classify,
+            );
             let store = Store::open(&app.database, context).unwrap();
             worker::run_once(&store).await.unwrap()
         };

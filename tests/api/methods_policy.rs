@@ -29,6 +29,10 @@ fn methods(user: &str) -> String {
     format!("/v1.0/users/{user}/authentication")
 }
 
+fn campaign(body: Value) -> Value {
+    json!({"registrationEnforcement": {"authenticationMethodsRegistrationCampaign": body}})
+}
+
 async fn details(app: &TestApp, user: &str) -> Value {
     let path = format!("/v1.0/reports/authenticationMethods/userRegistrationDetails/{user}");
     app.get(&path).await.expect(200).json
@@ -59,6 +63,7 @@ async fn the_policy_is_as_graph_shows_it() {
             "SoftwareOath",
             "HardwareOath",
             "TemporaryAccessPass",
+            "QRCodePin",
         ];
         assert_eq!(ids, expected);
         for one in all {
@@ -68,7 +73,10 @@ async fn the_policy_is_as_graph_shows_it() {
             assert!(context.as_str().unwrap().ends_with("authenticationMethodConfigurations/$entity"));
             assert_eq!(read, *one);
             assert_eq!((&one["state"], &one["excludeTargets"]), (&json!("enabled"), &json!([])), "{one}");
-            let name = format!("{}{}", id[..1].to_lowercase(), &id[1..]);
+            let name = match id {
+                "QRCodePin" => "qrCodePin".to_owned(),
+                _ => format!("{}{}", id[..1].to_lowercase(), &id[1..]),
+            };
             assert_eq!(one["@odata.type"], format!("#microsoft.graph.{name}AuthenticationMethodConfiguration"));
             // What was read can be written back as it is, and that changes nothing.
             app.patch(&configuration(&id.to_lowercase()), one.clone()).await.expect(204);
@@ -88,6 +96,18 @@ async fn the_policy_is_as_graph_shows_it() {
         }
         assert_eq!(all[2]["includeTargets"][0]["isUsableForSignIn"], true);
         assert_eq!(all[0]["keyRestrictions"]["enforcementType"], "block");
+        assert_eq!((&all[3]["isOfficePhoneAllowed"], &all[1]["isSoftwareOathEnabled"]), (&json!(true), &json!(false)));
+        assert_eq!((&all[8]["standardQRCodeLifetimeInDays"], &all[8]["pinLength"]), (&json!(365), &json!(8)));
+        let nobody = json!({"id": "00000000-0000-0000-0000-000000000000", "targetType": "group"});
+        for (feature, state) in [
+            ("numberMatchingRequiredState", "enabled"),
+            ("displayAppInformationRequiredState", "enabled"),
+            ("displayLocationInformationRequiredState", "disabled"),
+            ("companionAppAllowedState", "disabled"),
+        ] {
+            let expected = json!({"state": state, "includeTarget": everybody[0], "excludeTarget": nobody});
+            assert_eq!(all[1]["featureSettings"][feature], expected);
+        }
     })
     .await;
 }
@@ -154,6 +174,42 @@ async fn what_is_changed_is_kept_told_and_restored() {
 }
 
 #[tokio::test]
+async fn a_campaign_is_kept_for_the_sign_in_page() {
+    on_each_backend(async |app| {
+        let user = add_member(&app, USER).await;
+        let include = json!([{"id": "all_users", "targetType": "group", "targetedAuthenticationMethod": "microsoftAuthenticator"}]);
+        let exclude = json!([{"id": user.as_str(), "targetType": "user"}]);
+        let body = json!({"state": "enabled", "snoozeDurationInDays": 0, "includeTargets": include, "excludeTargets": exclude});
+        let mut whole = campaign(body.clone());
+        whole["policyMigrationState"] = json!("migrationComplete");
+        let changed = app.patch(POLICY, whole).await.expect(200).json;
+        assert_eq!(changed["registrationEnforcement"]["authenticationMethodsRegistrationCampaign"], body);
+        assert_eq!(app.get(POLICY).await.json, changed);
+        let names: Vec<_> = seed::modified(&seed::events(&app).await[0]).into_iter().map(|(name, ..)| name).collect();
+        let part = "registrationEnforcement/authenticationMethodsRegistrationCampaign";
+        let parts = ["state", "snoozeDurationInDays", "includeTargets", "excludeTargets"];
+        assert_eq!(names, parts.map(|name| format!("{part}/{name}")));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn office_phones_can_be_left_out() {
+    on_each_backend(async |app| {
+        let user = seed::user(&app, "adele").await;
+        let phones = format!("{}/phoneMethods", methods(user.user_id.as_str()));
+        let voice = configuration("Voice");
+        app.patch(&voice, json!({"isOfficePhoneAllowed": false})).await.expect(204);
+        let office = json!({"phoneNumber": "+1 2065550133", "phoneType": "office"});
+        app.post(&phones, office.clone()).await.expect_error(400, "badRequest");
+        app.post(&phones, json!({"phoneNumber": "+1 2065550100", "phoneType": "mobile"})).await.expect(201);
+        app.delete(&voice).await.expect(204);
+        app.post(&phones, office).await.expect(201);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn nonsense_is_refused_and_changes_nothing() {
     on_each_backend(async |app| {
         let stranger = app.new_tenant("fabrikam.example").await;
@@ -176,6 +232,12 @@ async fn nonsense_is_refused_and_changes_nothing() {
             ("Sms", json!({"excludeTargets": [{"id": "all_users", "targetType": "group", "isUsableForSignIn": true}]})),
             ("Sms", json!({"includeTargets": many})),
             ("Sms", json!({"isUsableOnce": true})),
+            ("Sms", json!({"isOfficePhoneAllowed": false})),
+            ("Sms", json!({"pinLength": 8})),
+            ("Sms", json!({"appId": "55a8a3f5-7f1c-4d2b-9d0e-4a1e0a1f1d7e"})),
+            ("MicrosoftAuthenticator", json!({"isSoftwareOathEnabled": true})),
+            ("MicrosoftAuthenticator", json!({"featureSettings": {"displayAppInformationRequiredState": {"state": "disabled"}}})),
+            ("MicrosoftAuthenticator", json!({"featureSettings": {"numberMatchingRequiredState": {"state": "enabled", "includeTarget": {"id": "x", "targetType": "group"}}}})),
             ("Sms", json!({"isAttestationEnforced": true})),
             ("Voice", json!({"includeTargets": [{"id": "all_users", "targetType": "group", "isUsableForSignIn": true}]})),
             ("Sms", json!({"includeTargets": [{"id": "all_users", "targetType": "group", "authenticationMode": "push"}]})),
@@ -199,12 +261,16 @@ async fn nonsense_is_refused_and_changes_nothing() {
             json!({"registrationProof": "password"}),
             json!({"policyMigrationState": "preMigration"}),
             json!({"systemCredentialPreferences": {"state": "on"}}),
+            campaign(json!({"snoozeDurationInDays": 15})),
+            campaign(json!({"snoozeDurationInDays": -1})),
+            campaign(json!({"includeTargets": user(stranger.as_str())})),
+            campaign(json!({"includeTargets": [{"id": "all_users", "targetType": "group", "targetedAuthenticationMethod": "sms"}]})),
             json!({"systemCredentialPreferences": {"includeTargets": user(stranger.as_str())}}),
             json!([]),
         ] {
             app.patch(POLICY, body).await.expect_error(400, "badRequest");
         }
-        for id in ["X509Certificate", "QRCodePin", "nonsense", "Fido2x"] {
+        for id in ["X509Certificate", "55a8a3f5-7f1c-4d2b-9d0e-4a1e0a1f1d7e", "nonsense", "Fido2x"] {
             app.get(&configuration(id)).await.expect_error(404, "resourceNotFound");
             app.patch(&configuration(id), json!({"state": "disabled"})).await.expect_error(404, "resourceNotFound");
             app.delete(&configuration(id)).await.expect_error(404, "resourceNotFound");

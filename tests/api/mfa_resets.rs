@@ -63,7 +63,7 @@ async fn confirm(app: &TestApp, reset: &Value) -> Answer {
     Answer::of(app.request(Method::POST, &format!("{}/confirm", path(reset))).header("if-match", etag)).await
 }
 
-async fn run(app: &TestApp, body: Value) -> Value {
+pub async fn run(app: &TestApp, body: Value) -> Value {
     let previewed = preview(app, body).await;
     assert_eq!(confirm(app, &previewed).await.expect(200).json["status"], "running");
     work(app).await;

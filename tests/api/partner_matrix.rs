@@ -189,7 +189,7 @@ async fn mint(app: &TestApp, partner: &TenantId, customer: &TenantId, client: &C
     let (issuer, home, customer, id) = (app.app.issuer.clone(), partner.clone(), customer.clone(), client.id.clone());
     let token = app.app.store.read(move |tx| {
         let application = rekey::store::applications::find(tx, &home, &id)?.unwrap();
-        issuer.for_application_of_partner(tx, &customer, &application, &application.secrets[0], &[role])
+        issuer.for_application_of_partner(tx, &customer, &application, &application.secrets[0].id, &[role])
     });
     token.await.unwrap().expose_secret().to_owned()
 }

@@ -54,9 +54,24 @@ async fn from_proposal_to_termination() {
         assert!(active["endDateTime"].as_str() > active["activatedDateTime"].as_str(), "{active}");
         let customers = partner.get(&app, "/v1.0/tenantRelationships/delegatedAdminCustomers").await.expect(200).json;
         assert_eq!(customers["value"][0]["tenantId"], customer.tenant.as_str());
+        let tenant = customer.tenant.as_str();
+        let contract = json!({
+            "id": tenant, "contractType": "ResellerPartner", "customerId": tenant,
+            "defaultDomainName": "contoso.example", "displayName": "contoso.example",
+        });
+        let contracts = partner.get(&app, "/v1.0/contracts").await.expect(200).json;
+        assert_eq!(contracts["value"], json!([contract]));
+        let mut one = partner.get(&app, &format!("/v1.0/contracts/{tenant}")).await.expect(200).json;
+        let context = one.as_object_mut().unwrap().shift_remove("@odata.context").unwrap();
+        assert_eq!(context, format!("{}/v1.0/$metadata#contracts/$entity", app.base));
+        assert_eq!(one, contract);
+        let own = partner.tenant.as_str();
+        partner.get(&app, &format!("/v1.0/contracts/{own}")).await.expect_error(404, "resourceNotFound");
 
         customer.request(&app, &id, "terminate").await.expect(201);
         assert_eq!(partner.status(&app, &id).await, "terminated");
+        assert_eq!(partner.get(&app, "/v1.0/contracts").await.expect(200).json["value"], json!([]));
+        partner.get(&app, &format!("/v1.0/contracts/{tenant}")).await.expect_error(404, "resourceNotFound");
         let customers = partner.get(&app, "/v1.0/tenantRelationships/delegatedAdminCustomers").await.expect(200).json;
         assert_eq!(customers["value"], json!([]));
         let requests = customer.get(&app, &format!("{}/requests", path(&id))).await.expect(200).json;

@@ -53,6 +53,25 @@ macro_rules! step {
     };
 }
 
+/// How a browser makes a key for one of the collections.
+macro_rules! key_registration {
+    ($list:literal) => {
+        &[
+            step!("options", case => {
+                let options = case.own(Method::GET, concat!($list, "/creationOptions"), json!({})).await;
+                case.request = options.json["publicKey"].clone();
+                options
+            }),
+            step!("register", case => {
+                let credential = case.passkey.create(&case.request).await;
+                let body = json!({"displayName": "Laptop", "publicKeyCredential": credential});
+                let made = case.own(Method::POST, $list, body).await;
+                case.keep_id(made)
+            }),
+        ]
+    };
+}
+
 const ROWS: &[Row] = &[
     Row {
         kind: MethodKind::SoftwareOath,
@@ -186,36 +205,57 @@ const ROWS: &[Row] = &[
         kind: MethodKind::Fido2,
         name: "passkey",
         prepare: None,
-        registration: &[
-            step!("options", case => {
-                let options = case.own(Method::GET, "fido2Methods/creationOptions", json!({})).await;
-                case.request = options.json["publicKey"].clone();
-                options
-            }),
-            step!("register", case => {
-                let credential = case.passkey.create(&case.request).await;
-                let body = json!({"displayName": "Laptop", "publicKeyCredential": credential});
-                let made = case.own(Method::POST, "fido2Methods", body).await;
-                case.keep_id(made)
-            }),
-        ],
-        proof: &[
-            step!("challenge", case => {
-                let prompt = case.challenge().await;
-                case.request = prompt.json["publicKey"].clone();
-                prompt
-            }),
-            step!("verify", case => {
-                let answer = case.passkey.get(&case.request).await;
-                let verify = format!("{}/verify", path(&case.session));
-                case.app.post(&verify, json!({"publicKeyCredential": answer})).await
-            }),
-        ],
+        registration: key_registration!("fido2Methods"),
+        proof: KEY,
+    },
+    Row {
+        kind: MethodKind::WindowsHelloForBusiness,
+        name: "Windows Hello for Business",
+        prepare: None,
+        registration: key_registration!("windowsHelloForBusinessMethods"),
+        proof: KEY,
+    },
+    Row {
+        kind: MethodKind::PlatformCredential,
+        name: "platform credential",
+        prepare: None,
+        registration: key_registration!("platformCredentialMethods"),
+        proof: KEY,
     },
 ];
 
+/// What a reset leaves alone.
+const KEPT: &[MethodKind] = &[
+    MethodKind::Password,
+    MethodKind::Email,
+    MethodKind::Fido2,
+    MethodKind::WindowsHelloForBusiness,
+    MethodKind::PlatformCredential,
+    MethodKind::ExternalAuthenticationMethod,
+    MethodKind::QrCodePin,
+    MethodKind::TemporaryAccessPass,
+];
+
 /// Kinds without a row, and why.
-const ROWLESS: &[(MethodKind, &str)] = &[(MethodKind::Password, "administrators set it, and a reset never touches it")];
+const ROWLESS: &[(MethodKind, &str)] = &[
+    (MethodKind::Password, "administrators set it, and a reset never touches it"),
+    (MethodKind::ExternalAuthenticationMethod, "administrators name it, and sign-in sessions ask no provider"),
+    (MethodKind::QrCodePin, "administrators hand it out, and it is a first factor like the password"),
+];
+
+/// What a browser asks a key to sign.
+const KEY: &[Step] = &[
+    step!("challenge", case => {
+        let prompt = case.challenge().await;
+        case.request = prompt.json["publicKey"].clone();
+        prompt
+    }),
+    step!("verify", case => {
+        let answer = case.passkey.get(&case.request).await;
+        let verify = format!("{}/verify", path(&case.session));
+        case.app.post(&verify, json!({"publicKeyCredential": answer})).await
+    }),
+];
 
 /// A method that shows codes by itself.
 const CODE: &[Step] = &[
@@ -379,9 +419,7 @@ impl<'a> Case<'a> {
         let methods = self.app.get(&format!("{authentication}/methods")).await.expect(200).json;
         for method in methods["value"].as_array().unwrap() {
             let of = |kind: MethodKind| method["@odata.type"] == kind.odata_type();
-            let is_kept = [MethodKind::Password, MethodKind::Email, MethodKind::Fido2, MethodKind::TemporaryAccessPass]
-                .into_iter()
-                .any(of);
+            let is_kept = KEPT.iter().copied().any(of);
             let is_inactive = of(MethodKind::HardwareOath) && method["device"]["status"] != "activated";
             assert!((is_kept && method["status"] != "pending") || is_inactive, "{at}: {method} is left");
         }

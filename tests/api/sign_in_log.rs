@@ -191,6 +191,7 @@ async fn every_filter_finds_its_rows_and_no_other() {
         let c = &*insert(&app, 2, 0, |row| {
             row.user_id = Some(UserId::new("1000000a-0000-4000-8000-000000000001"));
             row.user_principal_name = Some("bob@contoso.example".into());
+            row.user_display_name = Some("Bob O'Neil".into());
             row.application_id = ApplicationId::new("20000000-0000-4000-8000-000000000001");
             row.error_code = 500_121;
             row.correlation_id = "30000000-0000-4000-8000-000000000001".into();
@@ -208,6 +209,9 @@ async fn every_filter_finds_its_rows_and_no_other() {
             ("userPrincipalName eq 'ADELE@contoso.example'".into(), vec![a]),
             ("startsWith(userPrincipalName,'adel')".into(), vec![a]),
             ("startswith(userPrincipalName,'%')".into(), vec![]),
+            ("userDisplayName eq 'Bob O''Neil'".into(), vec![c]),
+            ("startsWith(userDisplayName,'Bob ')".into(), vec![c]),
+            ("startsWith(userDisplayName,'bob')".into(), vec![]),
             ("appId eq '20000000-0000-4000-8000-000000000001'".into(), vec![c]),
             ("appDisplayName eq 'Portal'".into(), vec![a, c]),
             ("startsWith(appDisplayName,'Portal_')".into(), vec![b]),

@@ -413,7 +413,7 @@ async fn a_code_takes_the_channel_that_the_phone_and_the_policy_allow() {
         let sent = app.last_sent().await;
         assert_eq!(sent.channel, "voice");
         // Disabled altogether, a code that was sent before is worth nothing.
-        set_policy(&app, |policy| policy.voice = disabled()).await;
+        set_policy(&app, |policy| policy.voice.common = disabled()).await;
         verify(&app, &session, MOBILE, &sent.code()).await.expect_error(404, "resourceNotFound");
         challenge(&app, &session, json!({"methodId": MOBILE})).await.expect_error(404, "resourceNotFound");
         send(MOBILE, json!({})).await.expect_error(400, "badRequest");

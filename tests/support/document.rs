@@ -118,7 +118,7 @@ impl Operation {
 
     /// What the demo's partner may do, and not the tenant of the other examples.
     pub fn is_for_partners(&self) -> bool {
-        self.path.starts_with("/v1.0/tenantRelationships/")
+        ["/v1.0/tenantRelationships/", "/v1.0/contracts"].iter().any(|below| self.path.starts_with(below))
     }
 
     /// The headers that have an example: those that are needed (If-Match among them, whose absence has its own answer).

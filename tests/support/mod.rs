@@ -21,6 +21,7 @@ use rekey::{
     delivery::{Delivery, OutboxFile, Senders},
     id::{ApplicationId, TenantId, UserId},
     messages::Sending,
+    reach::Reach,
     seal::Sealer,
     server::Options,
     store::{
@@ -163,6 +164,12 @@ impl TestApp {
         Self::start_as(backend, Setup { clock, ..Setup::default() }).await
     }
 
+    /// The same, and outside issuers of tokens may be on this machine.
+    pub async fn start_with_issuers(backend: Backend, clock: Clock) -> Self {
+        let change = |app: &mut App| *app = app.clone().with_issuer_reach(Reach::Any);
+        Self::empty_as(backend, Setup { clock, ..Setup::default() }, change).await.with_tenant().await
+    }
+
     async fn with_tenant(self) -> Self {
         let mut this = self;
         this.tenant = this.new_tenant("contoso.example").await;
@@ -184,7 +191,7 @@ impl TestApp {
         };
         let entropy = Entropy::System;
         let sealer = Sealer::generate(&entropy).unwrap();
-        let store = Store::open(&url, Context::new(clock, entropy, sealer)).unwrap();
+        let store = Store::open(&url, Context::new(clock, entropy, sealer, rekey::reports::classify)).unwrap();
         let acceptor = rekey::server::bind("127.0.0.1:0").await.unwrap();
         let address: SocketAddr = *acceptor.local_addr()[0].as_socket_addr().unwrap();
         let base = format!("http://{address}");
@@ -280,7 +287,8 @@ impl TestApp {
     ) -> (ApplicationId, Application, SecretString) {
         let permissions: Vec<String> = permissions.iter().map(ToString::to_string).collect();
         let (owner, id) = (tenant.clone(), ApplicationId::new(Entropy::System.guid()));
-        let (secret, record) = tokens::new_secret(&Entropy::System, Clock::System.now(), 180);
+        let now = self.app.store.context().clock.now();
+        let (secret, record) = tokens::new_secret(&Entropy::System, now, 180);
         let application = Application {
             tenant_id: owner,
             application_id: id.clone(),
@@ -288,7 +296,7 @@ impl TestApp {
             permissions,
             secrets: vec![record],
             is_enabled: true,
-            created_at: Clock::System.now(),
+            created_at: now,
             key_credentials: vec![],
             federated_credentials: vec![],
         };

@@ -39,17 +39,13 @@ pub fn created() -> Timestamp {
     Timestamp::parse_iso(CREATED).unwrap()
 }
 
-/// A user of the test tenant: `{name}@contoso.example`.
-pub async fn user(app: &TestApp, name: &str) -> User {
-    user_of(app, &app.tenant, name).await
-}
-
-pub async fn user_of(app: &TestApp, tenant: &TenantId, name: &str) -> User {
-    let user = User {
+/// A member with nothing but what a user must have.
+pub fn member(tenant: &TenantId, user_id: UserId, user_principal_name: String, display_name: String) -> User {
+    User {
         tenant_id: tenant.clone(),
-        user_id: UserId::new(Entropy::System.guid()),
-        user_principal_name: format!("{name}@contoso.example"),
-        display_name: format!("User {name}"),
+        user_id,
+        user_principal_name,
+        display_name,
         given_name: None,
         surname: None,
         mail: None,
@@ -59,7 +55,17 @@ pub async fn user_of(app: &TestApp, tenant: &TenantId, name: &str) -> User {
         created_at: created(),
         deleted_at: None,
         sessions_valid_from: created(),
-    };
+    }
+}
+
+/// A user of the test tenant: `{name}@contoso.example`.
+pub async fn user(app: &TestApp, name: &str) -> User {
+    user_of(app, &app.tenant, name).await
+}
+
+pub async fn user_of(app: &TestApp, tenant: &TenantId, name: &str) -> User {
+    let id = UserId::new(Entropy::System.guid());
+    let user = member(tenant, id, format!("{name}@contoso.example"), format!("User {name}"));
     let made = user.clone();
     app.app.store.write(tenant, move |tx| users::insert(tx, &user, &Requirements::default())).await.unwrap();
     made

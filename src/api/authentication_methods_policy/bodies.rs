@@ -42,7 +42,7 @@ pub struct ConfigurationView {
     #[oai(rename = "@odata.type")]
     odata_type: String,
     /// `Fido2`, `MicrosoftAuthenticator`, `Sms`, `Voice`, `Email`, `SoftwareOath`, `HardwareOath`,
-    /// `TemporaryAccessPass`, or the GUID of a provider's configuration. (There is no `X509Certificate`: Rekey signs nobody
+    /// `TemporaryAccessPass`, `QRCodePin`, or the GUID of a provider's configuration. (There is no `X509Certificate`: Rekey signs nobody
     /// in by certificates.)
     id: String,
     state: StateName,
@@ -72,6 +72,11 @@ pub struct ConfigurationView {
     is_software_oath_enabled: Option<bool>,
     /// Of Voice: office phones may be registered and called.
     is_office_phone_allowed: Option<bool>,
+    /// Of QRCodePin: how long a standard code is good for unless somebody says.
+    #[oai(rename = "standardQRCodeLifetimeInDays")]
+    standard_qr_code_lifetime_in_days: Option<i32>,
+    /// Of QRCodePin: the fewest digits of a PIN.
+    pin_length: Option<i32>,
     /// Of a provider.
     display_name: Option<String>,
     /// Of a provider: its application.
@@ -121,6 +126,8 @@ impl ConfigurationView {
             is_usable_once: None,
             is_software_oath_enabled: None,
             is_office_phone_allowed: None,
+            standard_qr_code_lifetime_in_days: None,
+            pin_length: None,
             display_name: None,
             app_id: None,
             open_id_connect_setting: None,
@@ -176,6 +183,11 @@ impl ConfigurationView {
                     ..view
                 }
             }
+            ConfigurationId::QrCodePin => Self {
+                standard_qr_code_lifetime_in_days: Some(policy.qr_code_pin.standard_qr_code_lifetime_in_days),
+                pin_length: Some(policy.qr_code_pin.pin_length),
+                ..view
+            },
             ConfigurationId::Sms | ConfigurationId::SoftwareOath | ConfigurationId::HardwareOath => view,
         }
     }
@@ -219,6 +231,11 @@ pub struct ConfigurationBody {
     is_software_oath_enabled: Option<bool>,
     /// Of Voice: office phones may be registered and called.
     is_office_phone_allowed: Option<bool>,
+    /// Of QRCodePin: 1 to 395.
+    #[oai(rename = "standardQRCodeLifetimeInDays")]
+    standard_qr_code_lifetime_in_days: Option<i32>,
+    /// Of QRCodePin: 8 to 20.
+    pin_length: Option<i32>,
     /// Of a provider.
     #[oai(validator(max_length = 256), deserialize_with = "text")]
     display_name: Option<String>,
@@ -266,6 +283,8 @@ impl TryFrom<ConfigurationBody> for ConfigurationChange {
             maximum_lifetime_in_minutes: body.maximum_lifetime_in_minutes,
             default_length: body.default_length,
             is_usable_once: body.is_usable_once,
+            standard_qr_code_lifetime_in_days: body.standard_qr_code_lifetime_in_days,
+            pin_length: body.pin_length,
             display_name: body.display_name,
             app_id: body.app_id,
             open_id_connect_setting: body.open_id_connect_setting.map(

@@ -1,6 +1,8 @@
 //! How hardware tokens are shown.
 
-use poem_openapi::Object;
+use poem_openapi::{Object, types::MaybeUndefined};
+
+use super::query::Selection;
 
 use crate::{
     id::UserId,
@@ -12,26 +14,40 @@ use crate::{
 #[oai(rename = "HardwareOathAuthenticationMethod", rename_all = "camelCase")]
 pub struct HardwareOathView {
     /// Also the id of the device.
-    pub id: String,
+    pub id: MaybeUndefined<String>,
     #[oai(nullable)]
-    pub display_name: Option<String>,
+    pub display_name: MaybeUndefined<String>,
     /// When the token was assigned.
     #[oai(nullable)]
-    pub created_date_time: Option<String>,
+    pub created_date_time: MaybeUndefined<String>,
     #[oai(nullable)]
-    pub last_used_date_time: Option<String>,
-    pub device: DeviceView,
+    pub last_used_date_time: MaybeUndefined<String>,
+    pub device: MaybeUndefined<DeviceView>,
 }
 
 impl HardwareOathView {
     /// `owner_name` is the display name of the user the token is assigned to.
     pub fn new(device: Device, owner_name: &str) -> Self {
         Self {
-            id: device.device_id.as_str().to_owned(),
-            display_name: device.display_name.clone(),
-            created_date_time: device.assigned_at.map(|at| at.to_iso()),
-            last_used_date_time: device.last_used_at.map(|at| at.to_iso()),
-            device: DeviceView::new(device, Some(owner_name)),
+            id: MaybeUndefined::Value(device.device_id.as_str().to_owned()),
+            display_name: MaybeUndefined::from_opt_null(device.display_name.clone()),
+            created_date_time: MaybeUndefined::from_opt_null(device.assigned_at.map(|at| at.to_iso())),
+            last_used_date_time: MaybeUndefined::from_opt_null(device.last_used_at.map(|at| at.to_iso())),
+            device: MaybeUndefined::Value(DeviceView::new(device, Some(owner_name))),
+        }
+    }
+
+    /// The same with only what was selected.
+    pub fn only(self, selection: &Selection) -> Self {
+        fn pick<T>(selection: &Selection, name: &str, value: MaybeUndefined<T>) -> MaybeUndefined<T> {
+            if selection.has(name) { value } else { MaybeUndefined::Undefined }
+        }
+        Self {
+            id: pick(selection, "id", self.id),
+            display_name: pick(selection, "displayName", self.display_name),
+            created_date_time: pick(selection, "createdDateTime", self.created_date_time),
+            last_used_date_time: pick(selection, "lastUsedDateTime", self.last_used_date_time),
+            device: pick(selection, "device", self.device),
         }
     }
 }

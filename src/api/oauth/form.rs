@@ -15,7 +15,8 @@ use secrecy::SecretString;
 use crate::{
     api::examples,
     tokens::{
-        client_credentials::{Refusal, TokenRequest},
+        assertions,
+        client_credentials::{ClientProof, Refusal, TokenRequest},
         exchange::{self, ExchangeRequest},
     },
 };
@@ -36,6 +37,17 @@ fn form_schema() -> MetaSchema {
             "client_secret",
             "One of the application's secrets; left out with HTTP Basic.",
             Some("put the secret that rekey serve --demo prints here".to_owned()),
+        ),
+        (
+            "client_assertion_type",
+            "With `client_assertion`: `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`.",
+            None,
+        ),
+        (
+            "client_assertion",
+            "In place of a secret: a JWT that one of the application's keys signed (RFC 7523), or a token of an outside \
+             issuer that one of its federated credentials names.",
+            None,
         ),
         (
             "scope",
@@ -103,6 +115,9 @@ const MALFORMED_BASIC: Refusal =
     Refusal::Malformed("The header Authorization is not 'Basic', a space, and base64 of 'client_id:client_secret'.");
 const TWO_PROOFS: Refusal =
     Refusal::Malformed("Send the client's credentials in the body or in the header Authorization, not in both.");
+const SECRET_AND_ASSERTION: Refusal = Refusal::Malformed("Send 'client_assertion' or 'client_secret', not both.");
+const UNSUPPORTED_ASSERTION: Refusal =
+    Refusal::Malformed("The client_assertion_type must be urn:ietf:params:oauth:client-assertion-type:jwt-bearer.");
 
 /// One name or value of a form (RFC 6749 appendix B).
 fn decode(text: &str) -> Option<String> {
@@ -181,14 +196,26 @@ impl TokenForm {
         if grant_type != "client_credentials" {
             return Err(Refusal::UnsupportedGrant);
         }
-        let in_body = (take("client_id"), take("client_secret"));
-        let (client_id, client_secret) = match (self.basic?, in_body) {
-            (Some(_), (_, Some(_))) => return Err(TWO_PROOFS),
-            (Some((id, _)), (Some(other), None)) if id != other => return Err(TWO_PROOFS),
-            (Some((id, secret)), _) => (id, secret),
-            (None, (id, secret)) => {
+        let assertion = match (take("client_assertion"), take("client_assertion_type")) {
+            (None, None) => None,
+            (None, Some(_)) => return Err(Refusal::Missing("client_assertion")),
+            (Some(_), None) => return Err(Refusal::Missing("client_assertion_type")),
+            (Some(_), Some(name)) if name != assertions::TYPE => return Err(UNSUPPORTED_ASSERTION),
+            (Some(text), Some(_)) => Some(SecretString::from(text)),
+        };
+        let in_body = (take("client_id"), take("client_secret"), assertion);
+        let (client_id, proof) = match (self.basic?, in_body) {
+            (_, (_, Some(_), Some(_))) => return Err(SECRET_AND_ASSERTION),
+            (Some(_), (_, Some(_), _) | (_, _, Some(_))) => return Err(TWO_PROOFS),
+            (Some((id, _)), (Some(other), ..)) if id != other => return Err(TWO_PROOFS),
+            (Some((id, secret)), _) => (id, ClientProof::Secret(secret)),
+            (None, (id, _, Some(text))) => {
+                let id = id.or_else(|| assertions::client_id(&text)).ok_or(Refusal::Missing("client_id"))?;
+                (id, ClientProof::Assertion(text))
+            }
+            (None, (id, secret, None)) => {
                 let id = id.ok_or(Refusal::Missing("client_id"))?;
-                (id, secret.ok_or(Refusal::Missing("client_secret"))?.into())
+                (id, ClientProof::Secret(secret.ok_or(Refusal::Missing("client_secret"))?.into()))
             }
         };
         let scope = take("scope").unwrap_or_default();
@@ -197,7 +224,7 @@ impl TokenForm {
         if !scope.is_empty() && !is_default {
             return Err(Refusal::InvalidScope);
         }
-        Ok(Asked::ClientCredentials(TokenRequest { tenant, client_id, client_secret }))
+        Ok(Asked::ClientCredentials(TokenRequest { tenant, client_id, proof }))
     }
 }
 
@@ -207,6 +234,34 @@ mod tests {
     use secrecy::ExposeSecret;
 
     use super::*;
+
+    fn secret(asked: &TokenRequest) -> &str {
+        match &asked.proof {
+            ClientProof::Secret(secret) => secret.expose_secret(),
+            ClientProof::Assertion(_) => panic!("it is a secret"),
+        }
+    }
+
+    #[test]
+    fn assertions_are_another_proof() {
+        let grant = "grant_type=client_credentials";
+        let typed = format!("&client_assertion_type={}", assertions::TYPE.replace(':', "%3A"));
+        let asked = request(&format!("{grant}&client_id=a&client_assertion=x.y.z{typed}"), None).unwrap();
+        assert!(matches!(&asked.proof, ClientProof::Assertion(text) if text.expose_secret() == "x.y.z"));
+        // {"sub":"app"} names the client by itself (RFC 7521 section 4.2).
+        let asked = request(&format!("{grant}&client_assertion=e30.eyJzdWIiOiJhcHAifQ.x{typed}"), None).unwrap();
+        assert_eq!(asked.client_id, "app");
+        let refused = |body: String, basic| request(&body, basic).unwrap_err();
+        let both = format!("{grant}&client_id=a&client_assertion=x&client_secret=y{typed}");
+        assert_eq!(refused(both, None), SECRET_AND_ASSERTION);
+        let basic = Some("Basic czZCaGRSa3F0MzpnWDFmQmF0M2JW");
+        assert_eq!(refused(format!("{grant}&client_assertion=x{typed}"), basic), TWO_PROOFS);
+        let untyped = format!("{grant}&client_id=a&client_assertion=x");
+        assert_eq!(refused(untyped.clone(), None), Refusal::Missing("client_assertion_type"));
+        assert_eq!(refused(format!("{untyped}&client_assertion_type=x"), None), UNSUPPORTED_ASSERTION);
+        assert_eq!(refused(format!("{grant}&client_id=a{typed}"), None), Refusal::Missing("client_assertion"));
+        assert_eq!(refused(format!("{grant}&client_assertion=x{typed}"), None), Refusal::Missing("client_id"));
+    }
 
     fn request(body: &str, authorization: Option<&str>) -> Result<TokenRequest, Refusal> {
         let basic = authorization.map_or(Ok(None), parse_basic);
@@ -239,7 +294,7 @@ mod tests {
     fn forms() {
         let asked =
             request("grant_type=client_credentials&client_id=a%20b&client_secret=c%2Bd+e&scope=", None).unwrap();
-        assert_eq!((asked.client_id.as_str(), asked.client_secret.expose_secret()), ("a b", "c+d e"));
+        assert_eq!((asked.client_id.as_str(), secret(&asked)), ("a b", "c+d e"));
         for scope in [".default", "https%3A%2F%2Fgraph.microsoft.com%2F.default", "http://127.0.0.1/.default"] {
             let body = format!("grant_type=client_credentials&client_id=a&client_secret=b&scope={scope}&client_info=1");
             assert!(request(&body, None).is_ok(), "{scope}");
@@ -263,14 +318,14 @@ mod tests {
         // RFC 6749 section 2.3.1 gives this header for the client s6BhdRkqt3.
         let header = "Basic czZCaGRSa3F0MzpnWDFmQmF0M2JW";
         let asked = request("grant_type=client_credentials", Some(header)).unwrap();
-        assert_eq!((asked.client_id.as_str(), asked.client_secret.expose_secret()), ("s6BhdRkqt3", "gX1fBat3bV"));
+        assert_eq!((asked.client_id.as_str(), secret(&asked)), ("s6BhdRkqt3", "gX1fBat3bV"));
         assert!(request("grant_type=client_credentials&client_id=s6BhdRkqt3", Some(header)).is_ok());
         for body in ["grant_type=client_credentials&client_id=x", "grant_type=client_credentials&client_secret=x"] {
             assert_eq!(request(body, Some(header)).unwrap_err(), TWO_PROOFS);
         }
         let encoded = format!("basic {}", STANDARD.encode("a%3Ab:c%25d"));
         let asked = request("grant_type=client_credentials", Some(&encoded)).unwrap();
-        assert_eq!((asked.client_id.as_str(), asked.client_secret.expose_secret()), ("a:b", "c%d"));
+        assert_eq!((asked.client_id.as_str(), secret(&asked)), ("a:b", "c%d"));
         for wrong in ["Basic !", "Basic ", "Basic YQ==", "Basic gDpi"] {
             assert_eq!(request("grant_type=client_credentials", Some(wrong)).unwrap_err(), MALFORMED_BASIC, "{wrong}");
         }
@@ -285,8 +340,8 @@ mod tests {
                 .append_pair("client_id", &id)
                 .append_pair("client_secret", &secret);
             let asked = request(form.query().unwrap(), None).unwrap();
+            prop_assert_eq!(super::tests::secret(&asked), secret);
             prop_assert_eq!(asked.client_id, id);
-            prop_assert_eq!(asked.client_secret.expose_secret(), secret);
         }
 
         #[test]

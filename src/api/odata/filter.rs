@@ -24,7 +24,7 @@ pub enum Expression {
         operator: Operator,
         value: Literal,
     },
-    /// `collection/any(x:body)`; the paths of the body are relative to an item.
+    /// `collection/any(x:body)`; the paths of the body are relative to an item, the item itself has an empty one.
     Any {
         collection: String,
         body: Box<Self>,
@@ -221,6 +221,8 @@ impl Parser {
         }
         let path = match &self.variable {
             None => path,
+            // The item itself, of a collection of plain values.
+            Some(variable) if path == *variable => String::new(),
             Some(variable) => match path.split_once('/') {
                 Some((first, rest)) if first == variable => rest.to_owned(),
                 _ => return Err(format!("Inside any({variable}:...) every property begins with '{variable}/'.")),

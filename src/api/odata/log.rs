@@ -25,6 +25,7 @@ pub fn query<F, T: FromStr>(
         filter: filter.map(|text| bind::read(text, properties)).transpose()?,
         ascending: order_by.map(|text| is_ascending(text, moment)).transpose()?.unwrap_or(false),
         after: paging.after.as_deref().map(position).transpose()?,
+        until: None,
         limit: paging.limit(),
     })
 }

@@ -11,9 +11,11 @@ use crate::{
     api::{examples, strict_json::text, verification::PhoneChannel},
     demo,
     error::Error,
+    id::stable_guid,
     methods::{
         preferences::UsableMethod,
         proof::{Evidence, Prompt},
+        qr_code_pin::Content,
     },
     sign_in::{FirstFactor, SessionView, SignInRequest},
 };
@@ -28,8 +30,10 @@ enum FirstFactorType {
     Asserted,
     /// A temporary access pass, in `verificationCode`. Counts as both factors.
     TemporaryAccessPass,
-    /// A passkey, which counts as both factors: ask for it with `challenge`.
+    /// A passkey or the key of a device, which counts as both factors: ask for it with `challenge`.
     Passkey,
+    /// What a QR code says, in `rawContent`, and its `pin`. The code names its user; it is one factor, like a password.
+    QrCodePin,
 }
 
 /// The first factor.
@@ -44,13 +48,19 @@ struct FirstFactorBody {
     /// Only with the type temporaryAccessPass.
     #[oai(validator(max_length = 64), deserialize_with = "text")]
     verification_code: Option<String>,
+    /// Only with the type qrCodePin: what a reader read, as it stands.
+    #[oai(validator(max_length = 256), deserialize_with = "text")]
+    raw_content: Option<String>,
+    /// Only with the type qrCodePin.
+    #[oai(validator(max_length = 64), deserialize_with = "text")]
+    pin: Option<String>,
 }
 
 /// Who wants to sign in, and what he shows first.
 #[derive(Object)]
 #[oai(rename = "SignInRequest", rename_all = "camelCase", deny_unknown_fields, example)]
 pub struct SignInBody {
-    /// This or `userId`.
+    /// This or `userId`; with a QR code neither is needed.
     #[oai(validator(max_length = 320), deserialize_with = "text")]
     user_principal_name: Option<String>,
     /// This or `userPrincipalName`.
@@ -68,28 +78,42 @@ impl Example for SignInBody {
                 factor_type: FirstFactorType::Password,
                 password: Some(demo::PASSWORD.into()),
                 verification_code: None,
+                raw_content: None,
+                pin: None,
             },
         }
     }
+}
+
+/// Whom a QR code names. What is none of ours names nobody, and always the same nobody, so that failures are counted.
+fn named_by(content: &str) -> String {
+    Content::parse(content).map_or_else(|| stable_guid(content), |content| content.user.into_string())
 }
 
 impl TryFrom<SignInBody> for SignInRequest {
     type Error = Error;
 
     fn try_from(body: SignInBody) -> Result<Self, Error> {
-        let user = match (body.user_principal_name, body.user_id) {
-            (Some(user), None) | (None, Some(user)) => user,
+        let FirstFactorBody { factor_type, password, verification_code, raw_content, pin } = body.first_factor;
+        let user = match (body.user_principal_name, body.user_id, &raw_content) {
+            (Some(user), None, _) | (None, Some(user), _) => user,
+            (None, None, Some(content)) => named_by(content),
             _ => return Err(Error::invalid("userPrincipalName", "Name the user by userPrincipalName or by userId.")),
         };
-        let FirstFactorBody { factor_type, password, verification_code } = body.first_factor;
-        let first_factor = match (factor_type, password, verification_code) {
-            (FirstFactorType::Password, Some(password), None) => FirstFactor::Password(password.into()),
-            (FirstFactorType::TemporaryAccessPass, None, Some(code)) => FirstFactor::TemporaryAccessPass(code.into()),
-            (FirstFactorType::Asserted, None, None) => FirstFactor::Asserted,
-            (FirstFactorType::Passkey, None, None) => FirstFactor::Passkey,
+        let first_factor = match (factor_type, password, verification_code, raw_content, pin) {
+            (FirstFactorType::Password, Some(password), None, None, None) => FirstFactor::Password(password.into()),
+            (FirstFactorType::TemporaryAccessPass, None, Some(code), None, None) => {
+                FirstFactor::TemporaryAccessPass(code.into())
+            }
+            (FirstFactorType::QrCodePin, None, None, Some(content), Some(pin)) => {
+                FirstFactor::QrCodePin { content: content.into(), pin: pin.into() }
+            }
+            (FirstFactorType::Asserted, None, None, None, None) => FirstFactor::Asserted,
+            (FirstFactorType::Passkey, None, None, None, None) => FirstFactor::Passkey,
             _ => {
                 let message = "A password comes with the type password, a verificationCode with the type \
-                               temporaryAccessPass, and nothing with asserted and passkey.";
+                               temporaryAccessPass, a rawContent and a pin with the type qrCodePin, and nothing with \
+                               asserted and passkey.";
                 return Err(Error::invalid("firstFactor", message));
             }
         };
@@ -126,7 +150,8 @@ impl From<UsableMethod> for MethodView {
 #[oai(rename = "SignInSession", rename_all = "camelCase", skip_serializing_if_is_none)]
 pub struct SignInSessionView {
     id: String,
-    /// `mfaRequired`, `registrationRequired`, `passwordChangeRequired`, `completed` or `refused`.
+    /// `mfaRequired`, `registrationRequired`, `passwordChangeRequired`, `pinChangeRequired`, `completed` or
+    /// `refused`.
     status: String,
     /// What may be proven next.
     methods: Vec<MethodView>,
@@ -247,6 +272,21 @@ impl ProofBody {
             (None, Some(Any(credential))) => Ok((self.method_id, Evidence::PublicKeyCredential(credential))),
             _ => Err(Error::invalid("verificationCode", "Send a verificationCode or a publicKeyCredential.")),
         }
+    }
+}
+
+/// The PIN that replaces the one that must be changed.
+#[derive(Object)]
+#[oai(rename = "SignInPinChange", rename_all = "camelCase", deny_unknown_fields, example)]
+pub struct PinChangeBody {
+    /// 8 to 20 digits, as many as the tenant's policy asks for, none that is guessed first, and not the present one.
+    #[oai(validator(max_length = 64), deserialize_with = "text")]
+    pub new_pin: String,
+}
+
+impl Example for PinChangeBody {
+    fn example() -> Self {
+        Self { new_pin: "31415926".into() }
     }
 }
 

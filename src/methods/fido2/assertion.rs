@@ -136,8 +136,7 @@ pub fn verify(
     credential.backup_state = outcome.backup_state();
     let mut row = row.clone();
     super::seal(tx, &mut row, &credential)?;
-    row.last_used_at = Some(tx.now());
-    methods::update(tx, &row)?;
+    methods::set_used_secret(tx, &row)?;
     Ok(Verdict::Proven)
 }
 

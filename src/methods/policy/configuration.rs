@@ -161,6 +161,24 @@ impl Default for VoiceConfiguration {
     }
 }
 
+/// Bounds of QR codes and their PINs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct QrCodePinConfiguration {
+    #[serde(flatten)]
+    pub common: Configuration,
+    /// How long a standard code is good for unless somebody says: 1 to 395.
+    pub standard_qr_code_lifetime_in_days: i32,
+    /// The fewest digits of a PIN: 8 to 20.
+    pub pin_length: i32,
+}
+
+impl Default for QrCodePinConfiguration {
+    fn default() -> Self {
+        Self { common: Configuration::default(), standard_qr_code_lifetime_in_days: 365, pin_length: 8 }
+    }
+}
+
 /// A provider that proves users by itself (Graph's `externalAuthenticationMethodConfiguration`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

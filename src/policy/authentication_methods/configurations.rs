@@ -13,7 +13,8 @@ use crate::{
     error::{Error, Result},
     id::TenantId,
     methods::policy::{
-        AdvancedState, Configuration, ConfigurationId, KeyRestrictions, MethodsPolicy, PassConfiguration, State,
+        AdvancedState, Configuration, ConfigurationId, KeyRestrictions, MethodsPolicy, PassConfiguration,
+        QrCodePinConfiguration, State,
     },
     store::Tx,
     words,
@@ -23,6 +24,11 @@ use crate::{
 const PASS_MINUTES: std::ops::RangeInclusive<i32> = 10..=43_200;
 /// Graph's bounds of a pass's code, in characters.
 const PASS_LENGTH: std::ops::RangeInclusive<i32> = 8..=48;
+
+/// Graph's bounds of a standard QR code's life, in days.
+const CODE_DAYS: std::ops::RangeInclusive<i32> = 1..=395;
+/// Graph's bounds of a PIN, in digits.
+const PIN_LENGTH: std::ops::RangeInclusive<i32> = 8..=20;
 
 /// Which configuration somebody names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +58,8 @@ pub struct ConfigurationChange {
     pub maximum_lifetime_in_minutes: Option<i32>,
     pub default_length: Option<i32>,
     pub is_usable_once: Option<bool>,
+    pub standard_qr_code_lifetime_in_days: Option<i32>,
+    pub pin_length: Option<i32>,
     pub display_name: Option<String>,
     pub app_id: Option<String>,
     pub open_id_connect_setting: Option<OpenIdConnectChange>,
@@ -127,7 +135,10 @@ impl Named {
         let name = match self {
             Self::External(_) => "external".into(),
             Self::Kind(id) => {
-                let (first, rest) = id.as_str().split_at(1);
+                let (first, rest) = match id {
+                    ConfigurationId::QrCodePin => ("qr", "CodePin"),
+                    _ => id.as_str().split_at(1),
+                };
                 first.to_ascii_lowercase() + rest
             }
         };
@@ -211,6 +222,12 @@ fn apply(
             set(&mut pass.is_usable_once, change.is_usable_once.take());
             check_bounds(pass)?;
         }
+        ConfigurationId::QrCodePin => {
+            let codes = &mut policy.qr_code_pin;
+            set(&mut codes.standard_qr_code_lifetime_in_days, change.standard_qr_code_lifetime_in_days.take());
+            set(&mut codes.pin_length, change.pin_length.take());
+            check_codes(codes)?;
+        }
         ConfigurationId::Sms | ConfigurationId::SoftwareOath | ConfigurationId::HardwareOath => {}
     }
     refuse_rest(id.as_str(), &change)
@@ -225,6 +242,8 @@ pub(super) fn refuse_rest(id: &str, change: &ConfigurationChange) -> Result<()> 
         ("featureSettings", change.features.is_some()),
         ("isSoftwareOathEnabled", change.is_software_oath_enabled.is_some()),
         ("isOfficePhoneAllowed", change.is_office_phone_allowed.is_some()),
+        ("standardQRCodeLifetimeInDays", change.standard_qr_code_lifetime_in_days.is_some()),
+        ("pinLength", change.pin_length.is_some()),
         ("displayName", change.display_name.is_some()),
         ("appId", change.app_id.is_some()),
         ("openIdConnectSetting", change.open_id_connect_setting.is_some()),
@@ -281,6 +300,18 @@ impl Feature {
     }
 }
 
+fn check_codes(codes: &QrCodePinConfiguration) -> Result<()> {
+    for (name, value, bounds) in [
+        ("standardQRCodeLifetimeInDays", codes.standard_qr_code_lifetime_in_days, CODE_DAYS),
+        ("pinLength", codes.pin_length, PIN_LENGTH),
+    ] {
+        if !bounds.contains(&value) {
+            return Err(Error::invalid(name, format!("{name} is {} to {}.", bounds.start(), bounds.end())));
+        }
+    }
+    Ok(())
+}
+
 fn check_bounds(pass: &PassConfiguration) -> Result<()> {
     let (minimum, default, maximum) =
         (pass.minimum_lifetime_in_minutes, pass.default_lifetime_in_minutes, pass.maximum_lifetime_in_minutes);
@@ -326,6 +357,7 @@ pub(super) fn document(policy: &MethodsPolicy, named: &Named) -> Result<Value> {
             ConfigurationId::Voice => json(&policy.voice),
             ConfigurationId::Email => json(&policy.email),
             ConfigurationId::TemporaryAccessPass => json(&policy.temporary_access_pass),
+            ConfigurationId::QrCodePin => json(&policy.qr_code_pin),
             ConfigurationId::MicrosoftAuthenticator
             | ConfigurationId::Sms
             | ConfigurationId::SoftwareOath

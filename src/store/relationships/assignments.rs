@@ -71,6 +71,14 @@ pub fn is_assigned(
     Ok(diesel::select(diesel::dsl::exists(query)).get_result(tx.conn)?)
 }
 
+/// True when the application or user has an assignment in any relationship.
+pub fn has_any(tx: &mut Tx<'_>, partner: &TenantId, container: &str) -> Result<bool> {
+    let query = access_assignments::table
+        .filter(access_assignments::tenant_id.eq(partner))
+        .filter(access_assignments::container_id.eq(container));
+    Ok(diesel::select(diesel::dsl::exists(query)).get_result(tx.conn)?)
+}
+
 pub fn count(tx: &mut Tx<'_>, partner: &TenantId, relationship: &RelationshipId) -> Result<i64> {
     let query = access_assignments::table
         .filter(access_assignments::tenant_id.eq(partner))

@@ -1,0 +1,211 @@
+//! Walks over the present users of a tenant, each along one index: a stretch costs what it returns, however large the
+//! directory is.
+
+use diesel::prelude::*;
+
+use super::super::{Tx, schema::users};
+use crate::{
+    error::Result,
+    id::{TenantId, UserId},
+};
+
+/// What a list of registrations judges a user by.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub struct Candidate {
+    pub user_id: UserId,
+    /// The userPrincipalName as [`super::super::users::name_key`] has it.
+    pub name_key: String,
+    /// The displayName in the same way.
+    pub display_key: String,
+    /// `None` in a row from before there were classes.
+    pub class: Option<String>,
+}
+
+/// Which texts of an index a walk is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Span {
+    All,
+    Equal(String),
+    StartingWith(String),
+}
+
+impl Span {
+    /// The first text behind all that begin with `prefix`, in the order of bytes; `None` when there is none.
+    fn end(prefix: &str) -> Option<String> {
+        let mut end = prefix.to_owned();
+        while let Some(last) = end.pop() {
+            // Surrogates are no characters, and are stepped over.
+            let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(u32::from(last) + 1) };
+            if let Some(next) = next {
+                end.push(next);
+                return Some(end);
+            }
+        }
+        None
+    }
+}
+
+/// The column by which users are found and ordered by their displayName; no present user is without.
+macro_rules! display_name {
+    () => {
+        users::display_name_key.assume_not_null()
+    };
+}
+
+macro_rules! columns {
+    () => {
+        (users::user_id, users::user_principal_name_key, display_name!(), users::registration_class)
+    };
+}
+
+/// The rows of one tenant's present users.
+macro_rules! present {
+    ($tenant:expr, $limit:expr) => {
+        users::table
+            .filter(users::tenant_id.eq($tenant))
+            .filter(users::deleted_at.is_null())
+            .select(columns!())
+            .limit($limit)
+            .into_boxed()
+    };
+}
+
+/// Narrows a query down to a span of a column.
+macro_rules! within {
+    ($query:expr, $column:expr, $span:expr) => {
+        match $span {
+            Span::All => $query,
+            Span::Equal(text) => $query.filter($column.eq(text.clone())),
+            Span::StartingWith(prefix) => match Span::end(prefix) {
+                Some(end) => $query.filter($column.ge(prefix.clone())).filter($column.lt(end)),
+                None => $query.filter($column.ge(prefix.clone())),
+            },
+        }
+    };
+}
+
+/// In the order of ids, behind the id `after`.
+pub fn by_id(tx: &mut Tx<'_>, tenant: &TenantId, after: Option<&UserId>, limit: i64) -> Result<Vec<Candidate>> {
+    let mut query = present!(tenant, limit).order(users::user_id);
+    if let Some(after) = after {
+        query = query.filter(users::user_id.gt(after));
+    }
+    Ok(query.load(tx.conn)?)
+}
+
+/// Of one class, in the order of ids, behind the id `after`.
+pub fn of_class(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    class: &str,
+    after: Option<&UserId>,
+    limit: i64,
+) -> Result<Vec<Candidate>> {
+    let mut query = present!(tenant, limit).filter(users::registration_class.eq(class)).order(users::user_id);
+    if let Some(after) = after {
+        query = query.filter(users::user_id.gt(after));
+    }
+    Ok(query.load(tx.conn)?)
+}
+
+/// Those of these users that are present, in the order of ids.
+pub fn these(tx: &mut Tx<'_>, tenant: &TenantId, ids: &[UserId]) -> Result<Vec<Candidate>> {
+    let query = present!(tenant, ids.len() as i64).filter(users::user_id.eq_any(ids)).order(users::user_id);
+    Ok(query.load(tx.conn)?)
+}
+
+/// In the order of userPrincipalNames without regard to case, behind the one with the key `after`.
+pub fn by_name(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    span: &Span,
+    descending: bool,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Vec<Candidate>> {
+    let mut query = within!(present!(tenant, limit), users::user_principal_name_key, span);
+    query = match (descending, after) {
+        (false, Some(after)) => query.filter(users::user_principal_name_key.gt(after)),
+        (true, Some(after)) => query.filter(users::user_principal_name_key.lt(after)),
+        (_, None) => query,
+    };
+    query = match descending {
+        false => query.order(users::user_principal_name_key.asc()),
+        true => query.order(users::user_principal_name_key.desc()),
+    };
+    Ok(query.load(tx.conn)?)
+}
+
+/// In the order of displayNames without regard to case and, among users of the same name, of ids; behind `after`.
+pub fn by_display_name(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    span: &Span,
+    descending: bool,
+    after: Option<(&str, &UserId)>,
+    limit: i64,
+) -> Result<Vec<Candidate>> {
+    let mut query = within!(present!(tenant, limit), display_name!(), span);
+    // The first half alone bounds the walk through the index; the second settles users of the same name.
+    query = match (descending, after) {
+        (false, Some((name, id))) => {
+            query.filter(display_name!().ge(name)).filter(display_name!().gt(name).or(users::user_id.gt(id)))
+        }
+        (true, Some((name, id))) => {
+            query.filter(display_name!().le(name)).filter(display_name!().lt(name).or(users::user_id.lt(id)))
+        }
+        (_, None) => query,
+    };
+    query = match descending {
+        false => query.order((display_name!().asc(), users::user_id.asc())),
+        true => query.order((display_name!().desc(), users::user_id.desc())),
+    };
+    Ok(query.load(tx.conn)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::store::conditions::plan;
+
+    #[tokio::test]
+    async fn a_stretch_is_read_out_of_one_index() {
+        let (store, _folder) = plan::store();
+        let plans = store.read(|tx| {
+            let (tenant, id) = (TenantId::new("tenant"), UserId::new("user"));
+            let mut plans = vec![];
+            for after in [None, Some(&id)] {
+                plans.push((plan::of(tx, |tx| by_id(tx, &tenant, after, 9)), "sqlite_autoindex_users_1"));
+                plans.push((plan::of(tx, |tx| of_class(tx, &tenant, "x", after, 9)), "users_by_registration"));
+            }
+            for span in [Span::All, Span::Equal("a".into()), Span::StartingWith("a".into())] {
+                for (descending, after) in [(false, None), (true, None), (false, Some("b")), (true, Some("b"))] {
+                    let plan = plan::of(tx, |tx| by_name(tx, &tenant, &span, descending, after, 9));
+                    plans.push((plan, "users_by_name"));
+                    let after = after.map(|name| (name, &id));
+                    let plan = plan::of(tx, |tx| by_display_name(tx, &tenant, &span, descending, after, 9));
+                    plans.push((plan, "users_by_display_name"));
+                }
+            }
+            Ok(plans)
+        });
+        for (plan, index) in plans.await.unwrap() {
+            assert!(plan.starts_with(&format!("SEARCH users USING INDEX {index} ")), "{index}: {plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{index}: {plan}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_prefix_is_a_range(prefix in "\\PC{1,4}", rest in "\\PC{0,3}", other in "\\PC{0,6}") {
+            let is_within = |text: &str| {
+                text >= prefix.as_str() && Span::end(&prefix).is_none_or(|end| text < end.as_str())
+            };
+            let text = format!("{prefix}{rest}");
+            prop_assert!(is_within(&text));
+            prop_assert_eq!(is_within(&other), other.starts_with(&prefix));
+        }
+    }
+}

@@ -8,11 +8,13 @@ mod oauth;
 pub mod observe;
 mod odata;
 pub mod problem;
+pub mod rate_limits;
 mod strict_json;
 
 mod access_assignments;
 mod authentication_methods_policy;
 mod authenticator_devices;
+pub mod batch;
 mod customers;
 mod deleted_items;
 mod directory_audits;
@@ -96,6 +98,8 @@ enum Tag {
     Reports,
     /// Access tokens and how to verify them.
     Tokens,
+    /// Many requests in one.
+    Batch,
 }
 
 /// The names of the tags in the order of the document.
@@ -113,6 +117,7 @@ const TAGS: &[&str] = &[
     "Audit logs",
     "Reports",
     "Tokens",
+    "Batch",
 ];
 
 fn all(app: &App) -> impl OpenApi + use<> {
@@ -147,7 +152,7 @@ fn all(app: &App) -> impl OpenApi + use<> {
         (policies::PoliciesApi(app()), authentication_methods_policy::AuthenticationMethodsPolicyApi(app())),
         reports::ReportsApi(app()),
         (directory_audits::DirectoryAuditsApi(app()), sign_ins::SignInsApi(app())),
-        tokens::TokensApi(app()),
+        (tokens::TokensApi(app()), batch::BatchApi(app())),
     )
 }
 

@@ -1,6 +1,6 @@
 //! Settings, parsed once and refused when doubtful.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{num::NonZeroU32, path::PathBuf, str::FromStr};
 
 /// `sqlite:rekey.db`, `sqlite:/absolute/path` or `postgres://user:password@host/database`. Anything else is refused
 /// instead of guessed: SQLite would happily create a file named like a misspelt URL.
@@ -54,6 +54,40 @@ impl std::fmt::Debug for DatabaseUrl {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
             Self::Postgres(url) => write!(f, "postgres://…@{}", url.rsplit('@').next().unwrap_or_default()),
+        }
+    }
+}
+
+/// How much callers may ask for before they are told to wait (429). Each number is the size of a token bucket that fills
+/// up again evenly over its time: whoever was silent may ask for all of it at once. The defaults are Microsoft Graph's
+/// for identity, except for the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimits {
+    /// Resource units of one application or user in one tenant in ten seconds.
+    pub units_per_10s: NonZeroU32,
+    /// Writes of one application or user in one tenant in 150 seconds.
+    pub writes_per_150s: NonZeroU32,
+    /// Writes of everybody in one tenant in five minutes.
+    pub tenant_writes_per_5min: NonZeroU32,
+    /// Requests for reports and logs of one application or user in one tenant in ten seconds. Graph allows five, which is
+    /// less than a page needs that follows a log.
+    pub reports_per_10s: NonZeroU32,
+}
+
+impl RateLimits {
+    pub const UNITS_PER_10S: NonZeroU32 = NonZeroU32::new(3500).unwrap();
+    pub const WRITES_PER_150S: NonZeroU32 = NonZeroU32::new(3000).unwrap();
+    pub const TENANT_WRITES_PER_5MIN: NonZeroU32 = NonZeroU32::new(18_000).unwrap();
+    pub const REPORTS_PER_10S: NonZeroU32 = NonZeroU32::new(100).unwrap();
+}
+
+impl Default for RateLimits {
+    fn default() -> Self {
+        Self {
+            units_per_10s: Self::UNITS_PER_10S,
+            writes_per_150s: Self::WRITES_PER_150S,
+            tenant_writes_per_5min: Self::TENANT_WRITES_PER_5MIN,
+            reports_per_10s: Self::REPORTS_PER_10S,
         }
     }
 }

@@ -8,7 +8,9 @@ use std::{future, io, sync::Arc};
 
 use hyper::body::Bytes;
 use poem::{
-    Endpoint, EndpointExt, IntoResponse, Response, Route, get, handler,
+    Endpoint, EndpointExt, IntoResponse, Response, Route,
+    endpoint::{DynEndpoint, ToDynEndpoint},
+    get, handler,
     http::StatusCode,
     listener::{Acceptor, Listener, TcpListener},
     middleware::{AddData, CatchPanic},
@@ -21,11 +23,14 @@ use self::tls::Tls;
 use crate::{
     api::{
         self,
+        batch::Door,
         intake::Intake,
         observe::{self, Metrics, Routes},
         problem::{Panicked, Problem},
+        rate_limits::RateLimiters,
     },
     app::App,
+    config::RateLimits,
     error::Result,
 };
 
@@ -34,6 +39,8 @@ use crate::{
 pub struct Options {
     /// An address of its own for `/metrics`, as `host:port`; otherwise `/metrics` stands on the main address.
     pub metrics_listen: Option<String>,
+    /// Limits on the rate of requests; otherwise there are none.
+    pub rate_limits: Option<RateLimits>,
     /// HTTPS on the main address; otherwise HTTP.
     pub tls: Option<Tls>,
     /// What else is counted in this process.
@@ -44,7 +51,7 @@ pub struct Options {
 const NO_ICON: &str = r#"<head><link rel="icon" href="data:,">"#;
 
 /// All routes behind all middleware.
-fn endpoint(app: &App, options: &Options, metrics: &Metrics) -> Result<impl Endpoint<Output = Response> + use<>> {
+fn endpoint(app: &App, options: &Options, metrics: &Metrics) -> Result<Arc<dyn DynEndpoint<Output = Response>>> {
     let service = api::service(app);
     let document = api::in_order(&service.spec())?;
     let docs = service.swagger_ui_html().replacen("<head>", NO_ICON, 1).replacen(&service.spec(), &document, 1);
@@ -59,7 +66,13 @@ fn endpoint(app: &App, options: &Options, metrics: &Metrics) -> Result<impl Endp
     if options.metrics_listen.is_none() {
         paths = paths.at("/metrics", get(numbers(metrics)));
     }
-    Ok(paths.with(AddData::new(app.clone())).with(CatchPanic::new().with_handler(Panicked)).with(intake))
+    let door = Door::default();
+    let limiters = RateLimiters::new(options.rate_limits, &app.store.context().clock);
+    let paths = paths.with(AddData::new(app.clone())).with(AddData::new(door.clone())).with(AddData::new(limiters));
+    let endpoint = paths.with(CatchPanic::new().with_handler(Panicked)).with(intake);
+    let endpoint: Arc<dyn DynEndpoint<Output = Response>> = Arc::new(ToDynEndpoint(endpoint));
+    door.lead_to(&endpoint);
+    Ok(endpoint)
 }
 
 /// Nothing a page of ours needs comes from anywhere else, and the browser shall hold us to it.

@@ -38,6 +38,8 @@ const OPEN_TO_CALLERS: &[&str] = &[
     "listManagedTenants",
     "listRegistrationSummaries",
     "getRegistrationSummary",
+    // Its items are authorized one by one.
+    "batch",
 ];
 
 /// Operations that refuse whoever has nothing to do with a tenant that the body names, whether or not it exists; or that
@@ -47,7 +49,7 @@ const DENYING: &[&str] = &["getCommonActions", "createRelationship"];
 /// Operations whose success reports what became of what the body names: another tenant's user is not found, or is
 /// refused like anybody who is not there.
 const REPORTING: &[&str] =
-    &["importHardwareOathDevices", "createManyHardwareOathDevices", "beginSignIn", "createMfaReset"];
+    &["importHardwareOathDevices", "createManyHardwareOathDevices", "beginSignIn", "createMfaReset", "batch"];
 
 /// Keys whose values tell one tenant's objects from another's.
 const IDENTIFYING: &[&str] = &[

@@ -7,6 +7,7 @@ use poem_openapi::{OAuthScopes, SecurityScheme, auth::Bearer};
 use super::{
     intake::{CallerNote, RequestInfo},
     problem::Problem,
+    rate_limits::RateLimiters,
 };
 use crate::{access::Caller, app::App};
 
@@ -40,5 +41,8 @@ async fn check(request: &Request, bearer: Bearer) -> poem::Result<Caller> {
         caller: caller.id().to_owned(),
         expires_at: Some(expires_at),
     });
+    if let Some(limiters) = request.data::<RateLimiters>() {
+        limiters.charge(request, &caller, info)?;
+    }
     Ok(caller)
 }

@@ -17,10 +17,11 @@ use poem_openapi::OperationId;
 use tokio::time::timeout;
 
 use super::{
-    address, me,
+    address, batch, me,
     observe::{Metrics, Routes},
     odata::links,
     problem::{self, Panicked},
+    rate_limits::ChargeNote,
     strict_json,
 };
 use crate::{
@@ -38,6 +39,8 @@ const MAX_BODY: usize = 64 * 1024;
 const MAX_IMPORT_BODY: usize = 16 * 1024 * 1024;
 /// The largest list of users to reset as JSON, in bytes; CSV is streamed.
 const MAX_TARGETS_BODY: usize = 4 * 1024 * 1024;
+/// The largest batch, in bytes: as many ordinary bodies as it has items.
+const MAX_BATCH_BODY: usize = batch::MAX_ITEMS * MAX_BODY;
 /// How long the body of a request may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
 const IMPORT_PATIENCE: Duration = Duration::from_secs(120);
@@ -76,6 +79,8 @@ pub struct RequestInfo {
     pub is_script: bool,
     /// Who turned out to call, for the log.
     pub caller: Arc<OnceLock<CallerNote>>,
+    /// What the request was charged, for its answer.
+    pub charge: ChargeNote,
 }
 
 /// Whose token a request carries.
@@ -222,7 +227,10 @@ fn describe(app: &App, request: &Request) -> RequestInfo {
         origin: Origin {
             client_request_id: header("client-request-id").unwrap_or_else(|| request_id.clone()),
             request_id,
-            ip_address: request.remote_addr().as_socket_addr().map(|address| address.ip().to_string()),
+            ip_address: match request.data::<batch::Inside>() {
+                Some(inside) => inside.ip_address.clone(),
+                None => request.remote_addr().as_socket_addr().map(|address| address.ip().to_string()),
+            },
             user_agent: header("user-agent"),
         },
         received: context.clock.now(),
@@ -240,6 +248,7 @@ fn describe(app: &App, request: &Request) -> RequestInfo {
         is_script: request.header("x-requested-with") == Some("XMLHttpRequest")
             || request.header("sec-fetch-mode").is_some_and(|mode| mode != "navigate"),
         caller: Arc::default(),
+        charge: Arc::default(),
     }
 }
 
@@ -285,6 +294,10 @@ async fn prepare(app: &App, request: &mut Request, info: &mut RequestInfo) -> po
     // Only what reads has pages; for anything else its route says what is wrong.
     if request.method() == Method::GET {
         open_token(app, request, info)?;
+    }
+    if let Some(plain) = request.uri().path_and_query().and_then(|whole| batch::plain(whole.as_str())) {
+        let uri = plain.parse::<Uri>();
+        *request.uri_mut() = uri.map_err(|_| problem::Problem(refuse("The path cannot be read.")))?;
     }
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
         return Ok(());
@@ -361,6 +374,7 @@ async fn read_body(request: &mut Request, info: &mut RequestInfo) -> poem::Resul
     let (limit, patience) = match info.path.rsplit('/').next() {
         Some("import") => (MAX_IMPORT_BODY, IMPORT_PATIENCE),
         Some("mfaResets") => (MAX_TARGETS_BODY, BODY_PATIENCE),
+        _ if batch::is_batch(&info.path) => (MAX_BATCH_BODY, BODY_PATIENCE),
         _ => (MAX_BODY, BODY_PATIENCE),
     };
     let too_large = || poem::Error::from(problem::Problem(Error::TooLarge { limit }));
@@ -385,6 +399,10 @@ async fn read_body(request: &mut Request, info: &mut RequestInfo) -> poem::Resul
         return Ok(body.to_vec());
     }
     let normalised = strict_json::normalise(&body).map_err(|message| problem::Problem(refuse(message)))?;
+    if batch::is_batch(&info.path) {
+        // Strict already here, as parsing keeps one of two equal keys; but the annotations are the items'.
+        return Ok(body.to_vec());
+    }
     if request.method() == Method::PATCH {
         info.odata_type = strict_json::odata_type(&body);
     }
@@ -405,6 +423,12 @@ fn once(app: &App, request: &Request, info: &RequestInfo, body: &[u8]) -> Result
     Ok(Some(Once { key: key.to_owned(), fingerprint }))
 }
 
+/// An answer that is given without a request's way through the gate, with the headers that the gate sets.
+pub fn finished(mut response: Response, info: &RequestInfo) -> Response {
+    finish(&mut response, info);
+    response
+}
+
 fn finish(response: &mut Response, info: &RequestInfo) {
     let status = response.status();
     let headers = response.headers_mut();
@@ -422,5 +446,8 @@ fn finish(response: &mut Response, info: &RequestInfo) {
         set(HeaderName::from_static("preference-applied"), applied);
     }
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    if let Some(charge) = info.charge.get() {
+        charge.add_headers(headers);
+    }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }

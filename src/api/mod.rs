@@ -9,12 +9,14 @@ mod oauth;
 pub mod observe;
 mod odata;
 pub mod problem;
+pub mod rate_limits;
 mod strict_json;
 
 mod access_assignments;
 mod applications;
 mod authentication_methods_policy;
 mod authenticator_devices;
+pub mod batch;
 mod contracts;
 mod customers;
 mod deleted_items;
@@ -110,6 +112,8 @@ enum Tag {
     Applications,
     /// Access tokens and how to verify them.
     Tokens,
+    /// Many requests in one.
+    Batch,
 }
 
 /// The names of the tags in the order of the document.
@@ -128,6 +132,7 @@ const TAGS: &[&str] = &[
     "Reports",
     "Applications",
     "Tokens",
+    "Batch",
 ];
 
 fn all(app: &App) -> impl OpenApi + use<> {
@@ -179,6 +184,7 @@ fn all(app: &App) -> impl OpenApi + use<> {
             federated_credentials::FederatedCredentialsApi(app()),
             trusted_issuers::TrustedIssuersApi(app()),
             tokens::TokensApi(app()),
+            batch::BatchApi(app()),
         ),
     )
 }

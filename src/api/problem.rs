@@ -17,7 +17,7 @@ use poem_openapi::{
     types::{ToJSON, Type},
 };
 
-use super::{authenticator_devices, intake::RequestInfo, oauth};
+use super::{authenticator_devices, intake::RequestInfo, oauth, rate_limits::Throttled};
 use crate::{
     error::{Area, Error},
     tokens::client_credentials::Refusal,
@@ -222,6 +222,11 @@ fn describe_poem(error: &poem::Error, info: &RequestInfo) -> Description {
     if let Some(Refusal::IssuerAway) = error.downcast_ref() {
         return describe(&Error::IssuerAway);
     }
+    if let Some(throttled) = error.downcast_ref::<Throttled>() {
+        let message = throttled.message();
+        let description = Description::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message);
+        return Description { inner: Some("429"), ..description };
+    }
     if error.is::<AuthorizationError>() && authenticator_devices::speaks(&info.path) {
         let message = "A proof is needed: sign the call with the device's key, in the header DPoP.";
         return Description::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message);
@@ -315,10 +320,18 @@ pub fn respond(error: poem::Error, info: &RequestInfo) -> Response {
     {
         response.headers_mut().insert(header::LOCATION, location);
     }
+    if let Some(throttled) = error.downcast_ref::<Throttled>() {
+        throttled.add_headers(&mut response);
+    }
     if response.status() == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
     }
     response
+}
+
+/// A refusal that is no [`Error`] of the domain's: what HTTP or Graph says of requests among each other.
+pub fn refusal(status: StatusCode, code: &'static str, message: String, info: &RequestInfo) -> Response {
+    graph_body(Description::new(status, code, message), info)
 }
 
 fn graph_body(description: Description, info: &RequestInfo) -> Response {

@@ -1,14 +1,18 @@
 //! `rekey serve`.
 
+mod throttle;
 mod tls;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use poem::listener::Acceptor;
 use secrecy::ExposeSecret;
 
-use self::tls::{Secured, TlsOptions};
+use self::{
+    throttle::ThrottleOptions,
+    tls::{Secured, TlsOptions},
+};
 use super::{
     RATE,
     database::Database,
@@ -57,9 +61,8 @@ pub struct Serve {
     /// Seed fictional tenants, users and methods once, and print how to try them
     #[arg(long, env = "REKEY_DEMO")]
     demo: bool,
-    /// Limits on the rate of requests (never the limits on guessing); for load tests
-    #[arg(long, env = "REKEY_THROTTLE", default_value = "on")]
-    throttle: Switch,
+    #[command(flatten)]
+    throttle: ThrottleOptions,
     /// Users of one tenant that a reset of many users resets in a second, at most; 0 for as many as can be
     #[arg(long, env = "REKEY_MFA_RESET_RATE", default_value_t = RATE)]
     mfa_reset_rate: u32,
@@ -68,12 +71,6 @@ pub struct Serve {
     issuer_reach: ReachOption,
     #[command(flatten)]
     sending: SendingOptions,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Switch {
-    On,
-    Off,
 }
 
 impl Serve {
@@ -107,8 +104,9 @@ impl Serve {
         let counters = vec![delivery.attempts.clone()];
         tokio::spawn(delivery.run());
         tracing::info!(database = ?self.database.database, url = %public_url, "rekey is ready");
-        let options =
-            server::Options { metrics_listen: self.metrics_listen, tls: secured.map(|secured| secured.tls), counters };
+        let tls = secured.map(|secured| secured.tls);
+        let rate_limits = self.throttle.limits();
+        let options = server::Options { metrics_listen: self.metrics_listen, tls, rate_limits, counters };
         server::serve(acceptor, app, options, stop_signal()).await.map_err(Error::internal)?;
         Ok(ExitCode::SUCCESS)
     }

@@ -4,13 +4,11 @@
 //! way is judged by his class. A filter that only speaks of what classes hold reads only users of fitting classes; any
 //! other looks at a bounded number of users for one page, which may then be short.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod judge;
 
-use super::{
-    RegistrationDetails,
-    class::{Class, RoleClass, Standing},
-    details, population,
-};
+use std::collections::BTreeMap;
+
+use super::{RegistrationDetails, details};
 use crate::{
     access::{self, Action, Caller},
     error::{Error, Result},
@@ -26,6 +24,7 @@ use crate::{
         users::{self, User, name_key},
     },
 };
+use judge::Judge;
 
 /// Users who are looked at for one page at most.
 const MOST_CANDIDATES: usize = 5_000;
@@ -122,12 +121,7 @@ impl Position {
 pub fn list(tx: &mut Tx<'_>, caller: &Caller, query: &DetailsQuery) -> Result<DetailsPage> {
     let tenant = access::authorize(tx, caller, Action::ReadAuditLogs, None)?.tenant;
     let policy = MethodsPolicy::of(tx, &tenant)?;
-    let mut judge = Judge {
-        filter: query.filter.as_ref(),
-        named: population::named(&policy),
-        policy: &policy,
-        known: BTreeMap::new(),
-    };
+    let mut judge = Judge::new(query.filter.as_ref(), &policy);
     let source = source(tx, &tenant, query, &mut judge)?;
     let (found, next) = page(tx, &tenant, query, &source, &mut judge)?;
     let ids: Vec<&UserId> = found.iter().collect();
@@ -331,94 +325,6 @@ fn of_classes(
     Ok(all)
 }
 
-/// Says of users, and of whole classes, whether the filter finds them.
-struct Judge<'a> {
-    filter: Option<&'a DetailsFilter>,
-    named: BTreeSet<UserId>,
-    policy: &'a MethodsPolicy,
-    /// Classes that were read before, and how whoever the policy does not name stands in them.
-    known: BTreeMap<String, (Class, Standing)>,
-}
-
-impl Judge<'_> {
-    fn class(&mut self, text: &str) -> Result<&(Class, Standing)> {
-        if !self.known.contains_key(text) {
-            let class = Class::read(text)?;
-            let standing = class.standing(self.policy, &population::anybody());
-            self.known.insert(text.to_owned(), (class, standing));
-        }
-        self.known.get(text).ok_or_else(|| Error::internal("a class was not kept"))
-    }
-
-    /// Whether it may find users of this class whom the policy does not name.
-    fn may_find(&mut self, class: &str) -> Result<bool> {
-        let Some(filter) = self.filter else { return Ok(true) };
-        let (class, standing) = self.class(class)?;
-        Ok(truth(filter, &|field, _| of_class(field, class, standing)) != Some(false))
-    }
-
-    fn finds(&mut self, candidate: &Candidate) -> Result<bool> {
-        let Some(filter) = self.filter else { return Ok(true) };
-        let Some(text) = &candidate.class else { return Ok(false) };
-        let is_named = self.named.contains(&candidate.user_id);
-        let policy = self.policy;
-        let (class, standing) = self.class(text)?;
-        let own = if is_named { class.standing(policy, &candidate.user_id) } else { *standing };
-        let test = |field: &DetailField, operator| {
-            of_user(field, operator, candidate).or_else(|| of_class(field, class, &own))
-        };
-        Ok(truth(filter, &test) == Some(true))
-    }
-}
-
-/// The truth of a filter, where `None` is not known (Kleene's logic).
-fn truth(filter: &DetailsFilter, test: &impl Fn(&DetailField, Operator) -> Option<bool>) -> Option<bool> {
-    match filter {
-        Filter::And(left, right) => match (truth(left, test), truth(right, test)) {
-            (Some(false), _) | (_, Some(false)) => Some(false),
-            (Some(true), Some(true)) => Some(true),
-            _ => None,
-        },
-        Filter::Or(left, right) => match (truth(left, test), truth(right, test)) {
-            (Some(true), _) | (_, Some(true)) => Some(true),
-            (Some(false), Some(false)) => Some(false),
-            _ => None,
-        },
-        Filter::Not(inner) => truth(inner, test).map(|is| !is),
-        Filter::Test(field, operator) => test(field, *operator),
-    }
-}
-
-/// What a class says of a field; `None` where it says nothing.
-fn of_class(field: &DetailField, class: &Class, standing: &Standing) -> Option<bool> {
-    Some(match field {
-        DetailField::Id(_) | DetailField::UserPrincipalName(_) | DetailField::UserDisplayName(_) => return None,
-        DetailField::UserType(text) => text == if class.is_guest { "guest" } else { "member" },
-        DetailField::IsAdmin(is) => *is == (class.role != RoleClass::None),
-        DetailField::IsMfaRegistered(is) => *is == standing.is_mfa_registered,
-        DetailField::IsMfaCapable(is) => *is == standing.is_mfa_capable,
-        DetailField::IsPasswordlessCapable(is) => *is == standing.is_passwordless_capable,
-        DetailField::IsSspr(is) => !is,
-        DetailField::IsSystemPreferredEnabled(is) => *is == standing.is_system_preferred_enabled,
-        // The details leave the password out.
-        DetailField::Method(name) => name != "password" && class.names().any(|has| has == name),
-    })
-}
-
-/// What the user's own row says of a field; `None` where it says nothing.
-fn of_user(field: &DetailField, operator: Operator, candidate: &Candidate) -> Option<bool> {
-    let compare = |has: &str, text: &str| match operator {
-        Operator::StartsWith => has.starts_with(text),
-        _ => has == text,
-    };
-    match field {
-        DetailField::Id(id) => Some(candidate.user_id.as_str() == id),
-        DetailField::UserPrincipalName(text) => Some(compare(&candidate.name_key, &name_key(text))),
-        DetailField::UserDisplayName(text) => Some(compare(&candidate.display_key, &name_key(text))),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -437,26 +343,6 @@ mod tests {
         }
         for foreign in ["", "i", "i/x", "x/y", "c/x", "d/x/y", "n/"] {
             assert_eq!(Position::parse(foreign), None, "{foreign}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_known_stays_so() {
-        let test = |value: bool| Box::new(Filter::Test(DetailField::IsAdmin(value), Operator::Eq));
-        let unknown = || Box::new(Filter::Test(DetailField::Id(String::new()), Operator::Eq));
-        let known = |field: &DetailField, _: Operator| match field {
-            DetailField::IsAdmin(is) => Some(*is),
-            _ => None,
-        };
-        for (filter, expected) in [
-            (Filter::And(test(true), unknown()), None),
-            (Filter::And(unknown(), test(false)), Some(false)),
-            (Filter::Or(unknown(), test(true)), Some(true)),
-            (Filter::Or(test(false), unknown()), None),
-            (Filter::Not(unknown()), None),
-            (Filter::Not(test(false)), Some(true)),
-        ] {
-            assert_eq!(truth(&filter, &known), expected, "{filter:?}");
         }
     }
 }

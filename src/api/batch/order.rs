@@ -118,7 +118,7 @@ mod tests {
         let order = order(&[("a", &["c"]), ("b", &[]), ("c", &["b"]), ("d", &["a", "b"]), ("e", &[])]).unwrap();
         for at_once in [1, 2, 5] {
             let log = Mutex::new(vec![]);
-            let perform = |number, failed| {
+            let perform = |number: usize, failed: Option<usize>| {
                 let log = &log;
                 async move {
                     tokio::task::yield_now().await;

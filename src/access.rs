@@ -287,10 +287,10 @@ fn check_powers(actor: &Actor, rule: &Rule) -> Result<()> {
     }
     let names: Vec<_> = rule.roles.iter().map(|role| role.display_name()).collect();
     let message = match names.join(", ") {
-        none if none.is_empty() => {
-            let permissions = rule.permissions.join(" or ");
-            format!("No directory role allows this; it takes an application with {permissions}.")
-        }
+        none if none.is_empty() => match rule.permissions.join(" or ") {
+            none if none.is_empty() => "Only the user himself may do this, with the outcome of a sign-in.".into(),
+            permissions => format!("No directory role allows this; it takes an application with {permissions}."),
+        },
         names => format!("One of these roles is needed: {names}."),
     };
     denied("missingRole", message)

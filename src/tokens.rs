@@ -47,7 +47,7 @@ const REGISTRATION: &str = "UserAuthenticationMethod.Register";
 /// RFC 8176's word for several factors.
 pub const MFA: &str = "mfa";
 /// How far the clocks of replicas may be apart, in seconds.
-const CLOCK_SKEW_SECONDS: i64 = 300;
+pub const CLOCK_SKEW_SECONDS: i64 = 300;
 /// Verified tokens that are remembered by their hash, because checking a signature is dear.
 const REMEMBERED_TOKENS: usize = 10_000;
 

@@ -17,6 +17,7 @@ use crate::{
         used_assertions, users::changes,
     },
     throttle,
+    tokens::CLOCK_SKEW_SECONDS,
 };
 
 /// Time between two rounds.
@@ -65,7 +66,7 @@ pub async fn run_once(store: &Store) -> Result<Removed> {
             mfa_resets: expired_resets,
             relationship_operations: requests::purge_operations(tx, tx.now().plus_minutes(-OPERATION_MINUTES))?,
             purged_users: changes::forget_purged(tx)?,
-            used_assertions: used_assertions::purge_expired(tx)?,
+            used_assertions: used_assertions::purge_expired(tx, CLOCK_SKEW_SECONDS)?,
         })
     };
     // Whatever keeps the end of relationships from being written down keeps nothing else.

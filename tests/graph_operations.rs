@@ -94,7 +94,6 @@ const SECTIONS: &[Section] = &[
             has("Get the temporary QR code", "GET", "/users/{}/authentication/qrCodePinMethod/temporaryQRCode"),
             has("Make it", "PATCH", "/users/{}/authentication/qrCodePinMethod/temporaryQRCode"),
             has("Delete it", "DELETE", "/users/{}/authentication/qrCodePinMethod/temporaryQRCode"),
-            has("Get the PIN", "GET", "/users/{}/authentication/qrCodePinMethod/pin"),
             has("Reset the PIN", "PATCH", "/users/{}/authentication/qrCodePinMethod/pin"),
             has("Change the own PIN", "PATCH", "/me/authentication/qrCodePinMethod/pin/updatePin"),
             has("Revoke sign-in sessions", "POST", "/users/{}/revokeSignInSessions"),

@@ -82,6 +82,8 @@ struct Envelope {
     authorization: Option<HeaderValue>,
     user_agent: Option<HeaderValue>,
     client_request_id: Option<HeaderValue>,
+    /// The batch is an item itself, however its address was spelled.
+    is_item: bool,
 }
 
 impl<'a> FromRequest<'a> for Envelope {
@@ -92,6 +94,7 @@ impl<'a> FromRequest<'a> for Envelope {
             authorization: header(header::AUTHORIZATION.as_str()),
             user_agent: header(header::USER_AGENT.as_str()),
             client_request_id: header("client-request-id"),
+            is_item: request.extensions().get::<Inside>().is_some(),
         })
     }
 }
@@ -183,8 +186,8 @@ impl BatchApi {
     ///
     /// A batch that cannot be understood is answered 400 as a whole: ids that are not unique, a dependency on an unknown
     /// id or in a circle. An item that cannot be part of one is answered 400 by itself: another batch, another server's
-    /// address, a stream of events or a file. An answer of more than 4 MiB is replaced by 413. Needs a valid token and
-    /// nothing more.
+    /// address, a stream of events or a file. An answer of more than 4 MiB, or that makes all of them more than 16 MiB, is
+    /// replaced by 413. Needs a valid token and nothing more.
     #[oai(path = "/v1.0/$batch", method = "post", operation_id = "batch")]
     async fn batch(
         &self,
@@ -196,10 +199,13 @@ impl BatchApi {
         _idempotency_key: Header<Option<String>>,
         batch: Json<Batch>,
     ) -> Result<Json<Answers>, Problem> {
+        if envelope.is_item {
+            return Err(Error::invalid("url", "A batch cannot be part of a batch.").into());
+        }
         let items = batch.0.requests;
         let named = |item: &Item| (item.id.clone(), item.depends_on.clone().unwrap_or_default());
         let order = Order::of(&items.iter().map(named).collect::<Vec<_>>())?;
-        let sender = item::Sender { app: &self.0, info: &info, envelope: &envelope };
+        let sender = item::Sender::new(&self.0, &info, &envelope);
         let perform = |number: usize, failed: Option<usize>| {
             let (item, sender) = (&items[number], &sender);
             let failed = failed.map(|failed| items[failed].id.as_str());

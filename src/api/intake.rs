@@ -99,8 +99,9 @@ impl RequestInfo {
         match (top, self.max_page_size) {
             (Some(top), _) => top,
             (None, Some(preferred)) => {
-                let _ = self.applied.set(format!("odata.maxpagesize={preferred}"));
-                preferred.clamp(1, max)
+                let size = preferred.clamp(1, max);
+                let _ = self.applied.set(format!("odata.maxpagesize={size}"));
+                size
             }
             (None, None) => default,
         }
@@ -292,7 +293,7 @@ async fn prepare(app: &App, request: &mut Request, info: &mut RequestInfo) -> po
     }
     info.query = request.uri().query().unwrap_or_default().to_owned();
     // Only what reads has pages; for anything else its route says what is wrong.
-    if request.method() == Method::GET {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
         open_token(app, request, info)?;
     }
     if let Some(plain) = request.uri().path_and_query().and_then(|whole| batch::plain(whole.as_str())) {

@@ -68,7 +68,7 @@ const OWN: &[&str] = &[
 ];
 
 /// What only users themselves may ask for: in the document it stands below `/me` alone.
-const ONLY_OWN: &[&str] = &["changePassword", "updateQrPin"];
+const ONLY_OWN: &[&str] = &["changePassword", "updateQrPin", "postQrPinUpdate"];
 
 const USER_PATH: &str = "/v1.0/users/{user}";
 const OWN_PATH: &str = "/v1.0/me";

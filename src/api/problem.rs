@@ -208,9 +208,10 @@ fn describe(error: &Error) -> Description {
 
 /// Whether what stands under this path belongs to Graph's directory service.
 pub fn is_directory(path: &str) -> bool {
-    const ROOTS: [&str; 6] =
-        ["/users", "/directory", "/organization", "/roleManagement", "/applications", "/identity/"];
-    ROOTS.iter().any(|segment| path.contains(segment)) && !path.contains("/authentication")
+    const ROOTS: [&str; 7] =
+        ["/users", "/me", "/directory", "/organization", "/roleManagement", "/applications", "/identity/"];
+    let below = path.strip_prefix("/v1.0").or_else(|| path.strip_prefix("/beta")).unwrap_or(path);
+    ROOTS.iter().any(|root| below.starts_with(root)) && !path.contains("/authentication")
 }
 
 /// What poem itself refuses.

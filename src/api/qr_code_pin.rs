@@ -1,6 +1,10 @@
 //! `qrCodePinMethod`: a user's QR codes and PIN.
 
-use poem_openapi::{ApiResponse, OpenApi, param::Path, payload::Json};
+use poem_openapi::{
+    ApiResponse, OpenApi,
+    param::{Header, Path},
+    payload::Json,
+};
 use secrecy::SecretString;
 
 use super::{
@@ -283,6 +287,28 @@ impl QrCodePinApi {
         let PinChangeBody { current_pin, new_pin } = body.0;
         self.0.change_pin(guard.0, user.0, current_pin.into(), new_pin.into()).await?.into_result()?;
         Ok(NoContent::Done)
+    }
+
+    /// Change the own PIN, as an action
+    ///
+    /// The same as by PATCH: Graph's pages say PATCH, and its typed clients send POST.
+    #[oai(
+        path = "/v1.0/users/:user/authentication/qrCodePinMethod/pin/updatePin",
+        method = "post",
+        operation_id = "postQrPinUpdate"
+    )]
+    async fn update_pin_by_post(
+        &self,
+        guard: Guard,
+        /// The user's id or userPrincipalName.
+        #[oai(example = "examples::user")]
+        user: Path<String>,
+        /// Any text of your choice; the same request with the same key is carried out once.
+        #[oai(name = "Idempotency-Key")]
+        _idempotency_key: Header<Option<String>>,
+        body: Json<PinChangeBody>,
+    ) -> Result<NoContent, Problem> {
+        self.update_pin(guard, user, body).await
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
             Filter,
             Operator::{self, EndsWith, Eq, Ge, Gt, Le, Lt, Ne, StartsWith},
         },
-        users::{UserField, UserFilter, walk::Key},
+        users::{UserField, UserFilter, UserType, walk::Key},
     },
 };
 
@@ -23,7 +23,7 @@ const PROPERTIES: &[Property<UserField>] = &[
     Property { path: "givenName", operators: NAMES, value: Value::NullableText(UserField::GivenName) },
     Property { path: "surname", operators: NAMES, value: Value::NullableText(UserField::Surname) },
     Property { path: "mail", operators: ADDRESSES, value: Value::NullableText(UserField::Mail) },
-    Property::text("userType", &[Eq, Ne], UserField::UserType),
+    Property::text("userType", &[Eq, Ne], user_type),
     Property { path: "accountEnabled", operators: &[Eq, Ne], value: Value::Boolean(UserField::AccountEnabled) },
     Property {
         path: "createdDateTime",
@@ -31,6 +31,12 @@ const PROPERTIES: &[Property<UserField>] = &[
         value: Value::DateTime(UserField::CreatedDateTime),
     },
 ];
+
+/// A type of users in any case; one that there is not is nobody's.
+fn user_type(text: String) -> UserField {
+    let known = UserType::ALL.iter().find(|known| known.as_str().eq_ignore_ascii_case(&text));
+    UserField::UserType(known.map_or(text, |known| known.as_str().to_owned()))
+}
 
 /// Reads `$filter`.
 pub fn filter(text: &str) -> Result<UserFilter> {

@@ -76,9 +76,12 @@ struct DeltaPage {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Token {
     seen: Seen,
-    /// When it was issued.
-    at: Timestamp,
+    /// When the round began that it belongs to.
+    begun: Timestamp,
 }
+
+/// How long a round may last, in minutes: purged users are remembered for so much longer than delta links are good.
+const ROUND_MINUTES: i64 = 24 * 60;
 
 pub struct UsersDeltaApi(pub App);
 
@@ -89,7 +92,7 @@ impl UsersDeltaApi {
     /// The first round, without a token, walks all users; follow `@odata.nextLink` to its end. The last page has an
     /// `@odata.deltaLink`: ask there later for what has changed since, and so on. A user who changes while a round lasts
     /// may appear twice: the later one counts. Deleted users appear with `@removed`. A changed authentication method is
-    /// no change of its user. A delta link is good for seven days; then it is answered 410, and the header Location
+    /// no change of its user. A round may last a day, and a delta link is good for seven; later they are answered 410, and the header Location
     /// says where to begin anew. Needs the permission `User.Read.All` or `User.ReadWrite.All`, or a role that reads the
     /// directory.
     #[oai(path = "/v1.0/users/delta", method = "get", operation_id = "deltaUsers")]
@@ -116,16 +119,22 @@ impl UsersDeltaApi {
         refuse_other_options(&info, &["$select", "$filter", DELTA_TOKEN, SKIP_TOKEN]).map_err(Error::in_directory)?;
         let select = Select::parse(select.as_deref())?;
         let only = filter.as_deref().map(ids).transpose()?;
-        let since = match (skip_token.0, delta_token.0) {
-            (Some(token), _) => Since::Seen(read(SKIP_TOKEN, &token)?.seen),
-            (None, Some(token)) if token == LATEST => Since::Now,
-            (None, Some(token)) => Since::Seen(self.fresh(&info, &token)?),
-            (None, None) => Since::Beginning,
+        let (since, begun) = match (skip_token.0, delta_token.0) {
+            (Some(token), _) => {
+                let Token { seen, begun } = self.fresh(&info, SKIP_TOKEN, &token, ROUND_MINUTES)?;
+                (Since::Seen(seen), begun)
+            }
+            (None, Some(token)) if token == LATEST => (Since::Now, info.received),
+            (None, Some(token)) => {
+                let Token { seen, .. } = self.fresh(&info, DELTA_TOKEN, &token, REMEMBERED_DAYS * 24 * 60)?;
+                (Since::Seen(seen), info.received)
+            }
+            (None, None) => (Since::Beginning, info.received),
         };
         let size = info.page_size(None, DEFAULT_PAGE, MAX_PAGE) as usize;
         let read = move |tx: &mut Tx<'_>, caller: &Caller| delta(tx, caller, &since, only.as_deref(), size);
         let delta = self.0.read(guard.0, read).await?;
-        let token = Token { seen: delta.seen, at: info.received };
+        let token = Token { seen: delta.seen, begun };
         let key = serde_json::to_string(&token).map_err(Error::internal)?;
         let link = |option| Some(links::link(&self.0, &info, option, &key));
         let (next_link, delta_link) = if delta.more { (link(SKIP_TOKEN), None) } else { (None, link(DELTA_TOKEN)) };
@@ -134,13 +143,13 @@ impl UsersDeltaApi {
         Ok(Json(DeltaPage { context, next_link, delta_link, value }))
     }
 
-    /// What a delta link says, unless it is too old.
-    fn fresh(&self, info: &RequestInfo, token: &str) -> Result<Seen> {
-        let token = read(DELTA_TOKEN, token)?;
-        if token.at.plus_minutes(REMEMBERED_DAYS * 24 * 60) <= info.received {
+    /// What a link says, unless its round began longer ago than so many minutes.
+    fn fresh(&self, info: &RequestInfo, option: &str, opened: &str, minutes: i64) -> Result<Token> {
+        let token = read(option, opened)?;
+        if token.begun.plus_minutes(minutes) <= info.received {
             return Err(Error::ResyncRequired { location: links::anew(&self.0, info) });
         }
-        Ok(token.seen)
+        Ok(token)
     }
 }
 

@@ -12,9 +12,6 @@ use crate::{
     },
 };
 
-/// Behind every user of a number.
-const LAST: &str = "\u{10FFFF}";
-
 /// Which changes a client has seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
@@ -51,7 +48,7 @@ pub fn delta(tx: &mut Tx<'_>, caller: &Caller, since: &Since, only: Option<&[Use
         Since::Seen(seen) => seen.clone(),
         Since::Beginning => Seen { until: ChangePoint(-1, String::new()), begun: Some(changes::last(tx, tenant)?) },
         Since::Now => {
-            let seen = Seen { until: ChangePoint(changes::last(tx, tenant)?, LAST.into()), begun: None };
+            let seen = Seen { until: ChangePoint(changes::last(tx, tenant)? + 1, String::new()), begun: None };
             return Ok(Delta { users: vec![], seen, more: false });
         }
     };

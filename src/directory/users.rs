@@ -105,7 +105,10 @@ pub fn update(tx: &mut Tx<'_>, caller: &Caller, id_or_name: &str, changes: &Chan
         after.sessions_valid_from = tx.now();
     }
 
-    store::users::update(tx, &after)?;
+    // Nobody is told of a change that is none.
+    if after != before {
+        store::users::update(tx, &after)?;
+    }
     let mut entry = Entry::success(Activity::UPDATE_USER, Target::user(&before));
     for (name, old, new) in attributes::differences(Some(&before), &after)? {
         entry = entry.modified(&name, old, new);

@@ -27,11 +27,11 @@ pub struct Application {
 }
 
 impl Application {
-    /// Whether what obtained a token (a secret's or key's id, a federated credential's [`FederatedCredential::evidence`])
+    /// Whether what obtained a token (a secret's id, or the evidence of a key or federated credential)
     /// is still the application's, and good at this moment.
     pub fn is_proven_by(&self, evidence: &str, now: Timestamp) -> bool {
         self.secrets.iter().any(|secret| secret.id == evidence && secret.is_valid_at(now))
-            || self.key_credentials.iter().any(|key| key.key_id == evidence && key.is_valid_at(now))
+            || self.key_credentials.iter().any(|key| key.evidence() == evidence && key.is_valid_at(now))
             || self.federated_credentials.iter().any(|credential| credential.evidence() == evidence)
     }
 }
@@ -73,13 +73,26 @@ impl FederatedCredential {
     /// What a token that was obtained with it carries in `sid`: another one as soon as issuer, subject or audiences are
     /// others, so that such a change voids the tokens from before.
     pub fn evidence(&self) -> String {
-        let mut context = Context::new(&SHA256);
-        for part in [&self.id, &self.issuer, &self.subject].into_iter().chain(&self.audiences) {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part.as_bytes());
-        }
-        URL_SAFE_NO_PAD.encode(context.finish())
+        digest([&self.id, &self.issuer, &self.subject].into_iter().chain(&self.audiences))
     }
+}
+
+impl KeyCredential {
+    /// What a token that was obtained with it carries in `sid`: another key that is given the same id does not make the
+    /// tokens of this one good again.
+    pub fn evidence(&self) -> String {
+        let jwk = self.jwk.as_ref().map(ToString::to_string);
+        digest([Some(&self.key_id), self.certificate.as_ref(), jwk.as_ref()].into_iter().flatten())
+    }
+}
+
+fn digest<'a>(parts: impl Iterator<Item = &'a String>) -> String {
+    let mut context = Context::new(&SHA256);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part.as_bytes());
+    }
+    URL_SAFE_NO_PAD.encode(context.finish())
 }
 
 /// A client secret: only its digest is kept. The secret is 32 random bytes, so a fast digest is as good as a slow one.

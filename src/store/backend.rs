@@ -42,6 +42,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const WRITE_QUEUE: usize = 1024;
 /// Attempts of a PostgreSQL transaction that met another (deadlock or serialization failure).
 const ATTEMPTS: usize = 5;
+/// How long PostgreSQL may take over a statement, and wait for a lock.
+const POSTGRES_PATIENCE: &str = "SET statement_timeout = '30s'; SET lock_timeout = '10s'";
 /// Connections per process.
 const POSTGRES_CONNECTIONS: u32 = 24;
 
@@ -93,8 +95,7 @@ impl Manager {
             }
             DatabaseUrl::Postgres(url) => {
                 let mut conn = PgConnection::establish(url)?;
-                conn.batch_execute("SET statement_timeout = '30s'; SET lock_timeout = '10s'")
-                    .map_err(ConnectionError::CouldntSetupConfiguration)?;
+                conn.batch_execute(POSTGRES_PATIENCE).map_err(ConnectionError::CouldntSetupConfiguration)?;
                 Ok(AnyConnection::Postgres(conn))
             }
         }

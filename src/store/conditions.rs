@@ -1,4 +1,4 @@
-//! Lists of logs in SQL: a filter as a condition, and a page that is read straight out of an index.
+//! Filters as conditions in SQL; and lists of logs: pages that are read straight out of an index.
 //!
 //! A list is ordered by a moment and a tie-breaker. Every index on a filtered column goes on with those two, so that a
 //! page costs the same however long the log is; [`plan`] lets tests pin that.
@@ -52,7 +52,8 @@ macro_rules! compare {
 }
 
 /// Compares a column of type text. A prefix is compared by `substr`: `LIKE` would read `%` and `_` as wildcards and
-/// differs in case between the databases, and a range would depend on PostgreSQL's collation.
+/// differs in case between the databases, and a range would depend on PostgreSQL's collation (keys of
+/// names, which are compared by bytes, have ranges of their own).
 macro_rules! compare_text {
     ($column:expr, $operator:expr, $value:expr) => {
         $crate::store::conditions::compare_text!($column, $operator, $value, $value.clone())

@@ -174,9 +174,10 @@ impl Row {
     }
 }
 
-/// How names are compared: without regard to case.
+/// How names are compared: without regard to case. A final sigma is a sigma, so that the key of a prefix begins the key of
+/// the whole.
 pub fn name_key(name: &str) -> String {
-    name.to_lowercase()
+    name.to_lowercase().replace('ς', "σ")
 }
 
 /// Which of a tenant's users a look-up sees.

@@ -48,6 +48,9 @@ pub fn issuer_to_ask(tx: &mut Tx<'_>, request: &TokenRequest) -> Result<Option<(
     let Some(id) = ApplicationId::parse(&request.client_id) else { return Ok(None) };
     let Some(tenant) = applications::tenant_of(tx, &id)? else { return Ok(None) };
     let Some(application) = applications::find(tx, &tenant, &id)? else { return Ok(None) };
+    if !application.is_enabled {
+        return Ok(None);
+    }
     let kid = jwt.header("kid").map(str::to_owned);
     Ok(matching(&application, &jwt).map(|credential| (credential.issuer.clone(), kid)))
 }
@@ -102,7 +105,7 @@ pub(super) fn check(
         jti_digest: sha256_text(jti),
         expires_at,
     };
-    Ok(Ok(Proven { evidence: key.key_id.clone(), once: Some(used) }))
+    Ok(Ok(Proven { evidence: key.evidence(), once: Some(used) }))
 }
 
 fn check_federated(

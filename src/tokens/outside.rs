@@ -73,16 +73,16 @@ pub fn issuer_of(token: &str, ours: &str) -> Option<String> {
     (!is_ours).then(|| issuer.to_owned())
 }
 
-/// Who trusts the token's issuer for one of its audiences: exactly one tenant, or nobody.
+/// Who trusts the token's issuer for one of its audiences: one tenant, or nobody.
 pub fn trust(tx: &mut Tx<'_>, issuer: &str, token: &str) -> Result<TrustedIssuer> {
     let stranger = || refused("No tenant trusts the access token's issuer for its audience.");
     let jwt = Jwt::parse(token).ok_or_else(stranger)?;
     let audiences: Vec<_> = jwt.audiences().into_iter().filter(|it| is_plain(it)).take(MAX_AUDIENCES).collect();
-    let mut found = trusted_issuers::find_by_audiences(tx, issuer, &audiences)?;
-    match found.pop() {
-        Some(trust) if found.is_empty() => Ok(trust),
-        _ => Err(stranger()),
-    }
+    let found = trusted_issuers::find_by_audiences(tx, issuer, &audiences)?;
+    // A token may name audiences of several tenants: the first one that anybody trusts counts, so that nobody's trust
+    // in a later one keeps him out of the tenant that is meant.
+    let place = |trust: &TrustedIssuer| audiences.iter().position(|audience| *audience == trust.audience);
+    found.into_iter().min_by_key(place).ok_or_else(stranger)
 }
 
 /// Checks signature and times of a token whose issuer `trust` is about, and reads whom it speaks of.

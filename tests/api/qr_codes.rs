@@ -144,7 +144,7 @@ async fn both_together_are_one_factor() {
         assert_eq!(amr, json!(["mfa", "otp", "pin"]));
         app.post(&change, json!({"newPin": "16180339"})).await.expect_error(409, "conflict");
         let event = last_event(&app).await;
-        assert_eq!(event.activity_display_name, "Admin updated security info");
+        assert_eq!(event.activity_display_name, "User updated security info");
         assert!(!event.modified_properties.contains(NEW_PIN));
 
         // The old PIN is over. Without MFA the badge alone signs in, as a single factor.
@@ -301,7 +301,12 @@ async fn pins_are_reset_by_others_and_changed_by_their_users() {
             let refused = change(NEW_PIN, new).await.expect_error(400, "badRequest");
             assert_eq!(refused.json["error"]["target"], "newPin");
         }
-        change(NEW_PIN, "16180339").await.expect(204);
+        // Microsoft's typed clients send it as an action.
+        let wrong = json!({"currentPin": PIN, "newPin": "16180339"});
+        as_user(&app, own, Method::POST, update, wrong).await.expect_error(400, "badRequest");
+        let right = json!({"currentPin": NEW_PIN, "newPin": "27182818"});
+        as_user(&app, own, Method::POST, update, right).await.expect(204);
+        change("27182818", "16180339").await.expect(204);
         assert_eq!(show(&app, &content, "16180339").await.expect(201).json["status"], "completed");
         assert!(app.get(&method(USER)).await.json["pin"]["updatedDateTime"].is_string());
         // No administrator does that in the user's name, and the user makes no badge for himself.

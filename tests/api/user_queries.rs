@@ -407,10 +407,10 @@ async fn who_is_not_touched_is_seen_exactly_once() {
 #[tokio::test]
 async fn a_filter_that_finds_nobody_looks_at_so_many_users_a_page() {
     on_each_backend(async |app| {
-        let steady = people(&app, 12_000).await;
+        let steady = people(&app, 5_500).await;
         // No index knows the end of a name: pages are short, and there is an end.
         let pages = walk(&app, &[("$filter", "endsWith(mail,'@nowhere.example')")]).await;
-        assert!(pages.concat().is_empty() && pages.len() == 3, "{}", pages.len());
+        assert!(pages.concat().is_empty() && pages.len() == 2, "{}", pages.len());
         let last = steady.iter().max_by_key(|user| user.user_id.to_string()).unwrap();
         let filter = format!("not (id ne '{}')", last.user_id);
         assert_eq!(walk(&app, &[("$filter", &filter)]).await.concat(), [last.user_id.to_string()]);

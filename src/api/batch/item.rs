@@ -1,6 +1,9 @@
 //! One item of a batch: from JSON to a request, and from its answer to JSON.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use poem::{
@@ -24,6 +27,8 @@ use crate::{
 
 /// The largest body of an answer, in bytes.
 const MAX_ANSWER: usize = 4 * 1024 * 1024;
+/// The bodies of all answers of one batch, in bytes.
+const MAX_ANSWERS: usize = 16 * 1024 * 1024;
 
 const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 /// What belongs to a connection and not to a request or answer in a batch.
@@ -44,9 +49,15 @@ pub struct Sender<'a> {
     /// The batch's.
     pub info: &'a RequestInfo,
     pub envelope: &'a Envelope,
+    /// How many bytes of answers there is room for.
+    room: AtomicUsize,
 }
 
-impl Sender<'_> {
+impl<'a> Sender<'a> {
+    pub fn new(app: &'a App, info: &'a RequestInfo, envelope: &'a Envelope) -> Self {
+        Self { app, info, envelope, room: AtomicUsize::new(MAX_ANSWERS) }
+    }
+
     /// The answer to an item; `failed` is the id of one that it depends on.
     pub async fn perform(&self, item: &Item, failed: Option<&str>) -> Answer {
         let info = self.own_info();
@@ -145,13 +156,13 @@ impl Sender<'_> {
             response
         };
         let (parts, body) = response.into_parts();
-        let (status, headers, bytes) = match body.into_bytes_limit(MAX_ANSWER).await {
+        let limit = MAX_ANSWER.min(self.room.load(Ordering::Relaxed));
+        let (status, headers, bytes) = match body.into_bytes_limit(limit).await {
             Ok(bytes) => (parts.status, parts.headers, bytes),
             Err(error) => {
                 let response = match error {
                     ReadBodyError::PayloadTooLarge => {
-                        let message =
-                            format!("The answer has more than {MAX_ANSWER} bytes; ask for less, or by itself.");
+                        let message = format!("The answer has more than {limit} bytes; ask for less, or by itself.");
                         problem::refusal(StatusCode::PAYLOAD_TOO_LARGE, "responseTooLarge", message, info)
                     }
                     other => problem::respond(Problem(Error::internal(other)).into(), info),
@@ -160,6 +171,8 @@ impl Sender<'_> {
                 (parts.status, parts.headers, body.into_bytes().await.unwrap_or_default())
             }
         };
+        let left = |room: usize| Some(room.saturating_sub(bytes.len()));
+        let _ = self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left);
         let body = (!bytes.is_empty()).then(|| Any(as_json(&headers, &bytes)));
         Answer { id: item.id.clone(), status: status.as_u16(), headers: as_written(&headers), body }
     }

@@ -18,8 +18,10 @@ pub const DELTA_TOKEN: &str = "$deltatoken";
 /// In place of a delta token: what changes from now on.
 pub const LATEST: &str = "latest";
 
+/// A token that nobody here has signed, or for something else.
 pub fn foreign(option: &str) -> Error {
-    Error::invalid(option, format!("{option} is not one of ours; follow the link as it stands."))
+    let link = if option == DELTA_TOKEN { "@odata.deltaLink" } else { "@odata.nextLink" };
+    Error::invalid(option, format!("{option} is not one of ours; follow {link} as it stands."))
 }
 
 /// The address of the same list behind the item with this key.

@@ -87,7 +87,7 @@ fn truth(filter: &DetailsFilter, test: &impl Fn(&DetailField, Operator) -> Optio
 fn of_class(field: &DetailField, class: &Class, standing: &Standing) -> Option<bool> {
     Some(match field {
         DetailField::Id(_) | DetailField::UserPrincipalName(_) | DetailField::UserDisplayName(_) => return None,
-        DetailField::UserType(text) => text == if class.is_guest { "guest" } else { "member" },
+        DetailField::UserType(text) => text.eq_ignore_ascii_case(if class.is_guest { "guest" } else { "member" }),
         DetailField::IsAdmin(is) => *is == (class.role != RoleClass::None),
         DetailField::IsMfaRegistered(is) => *is == standing.is_mfa_registered,
         DetailField::IsMfaCapable(is) => *is == standing.is_mfa_capable,

@@ -3,7 +3,7 @@
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::{AnyConnection, begin, commit, rollback};
+use super::{AnyConnection, POSTGRES_PATIENCE, begin, commit, rollback};
 use crate::{
     error::{Error, Result},
     store::{Context, Tx, registrations, users},
@@ -12,7 +12,7 @@ use crate::{
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 /// Run after migrations.
 const SQLITE_STATISTICS: &str = include_str!("../sqlite_statistics.sql");
-/// Run after migrations.
+/// Run at every start.
 const POSTGRES_COLLATION: &str = include_str!("../postgres_collation.sql");
 /// "rekey" in ASCII: the advisory lock that lets replicas start together and migrate once.
 const MIGRATION_LOCK: i64 = 0x72_65_6b_65_79;
@@ -47,13 +47,13 @@ fn migrate_tables(conn: &mut AnyConnection) -> Result<()> {
             }
         }
         AnyConnection::Postgres(conn) => {
+            // An index over a big table takes as long as it takes, and so does waiting for another replica.
+            conn.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0")?;
             conn.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})"))?;
-            let done = conn.run_pending_migrations(MIGRATIONS).map(|applied| !applied.is_empty()).map_err(failed);
-            let done = done.and_then(|changed| match changed {
-                true => Ok(conn.batch_execute(POSTGRES_COLLATION)?),
-                false => Ok(()),
-            });
+            let done = conn.run_pending_migrations(MIGRATIONS).map(drop).map_err(failed);
+            let done = done.and_then(|()| Ok(conn.batch_execute(POSTGRES_COLLATION)?));
             conn.batch_execute(&format!("SELECT pg_advisory_unlock({MIGRATION_LOCK})"))?;
+            conn.batch_execute(POSTGRES_PATIENCE)?;
             done?;
         }
     }

@@ -16,8 +16,8 @@ use crate::{
     },
 };
 
-/// How long users who are gone for good are remembered, in days: as long as a delta token is good (Graph's own number
-/// for directory objects).
+/// How long a delta link is good, in days (Graph's own number for directory objects). Users who are gone for good are
+/// remembered for a day more, for the round that begins with it.
 pub const REMEMBERED_DAYS: i64 = 7;
 
 /// A number, and the last user with it that was read.
@@ -114,7 +114,7 @@ pub(super) fn remember_purged(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId) -
 /// Forgets, in all tenants, purged users that no delta may ask for any more, except each tenant's last change: its
 /// number must not be given again.
 pub fn forget_purged(tx: &mut Tx<'_>) -> Result<usize> {
-    let until: Timestamp = tx.now.plus_minutes(-REMEMBERED_DAYS * 24 * 60);
+    let until: Timestamp = tx.now.plus_minutes(-(REMEMBERED_DAYS + 1) * 24 * 60);
     let old: Vec<(TenantId, i64)> = purged_users::table
         .filter(purged_users::purged_at.lt(until))
         .select((purged_users::tenant_id, purged_users::change_sequence))

@@ -6,6 +6,8 @@
 //! that finds next to nothing costs no more than others, a page looks at [`WINDOW`] users at most: it may be short, even
 //! empty, while another follows.
 
+use std::collections::BTreeMap;
+
 use diesel::{BoxableExpression, prelude::*, sql_types::Text};
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +30,9 @@ use crate::{
 
 /// Users that one page looks at, at most.
 const WINDOW: i64 = 5_000;
+
+/// Words that are read in one statement, at most, once the first ones were not enough.
+const MAX_BATCH: i64 = 1_000;
 
 /// An attribute with an index that users can be walked along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -321,19 +326,19 @@ fn along_words(
     room: usize,
 ) -> Result<Step> {
     let mut step = Step::default();
-    let mut looked_at = 0;
+    let (mut looked_at, mut batch) = (0, room as i64 + 1);
     loop {
         let behind = after.as_ref().map(|(word, user)| (word.as_str(), user));
-        let batch = room as i64 + 1;
         let pairs = words::beginning_with(tx, tenant, prefix, behind, batch)?;
         let ids: Vec<&UserId> = pairs.iter().map(|(_, user)| user).collect();
         let met = match &branch.rest {
             None => find_by_ids(tx, tenant, &ids)?,
             Some(rest) => meeting(tx, tenant, &ids, rest)?,
         };
+        let met: BTreeMap<&UserId, &User> = met.iter().map(|user| (&user.user_id, user)).collect();
         for (word, id) in &pairs {
             // Somebody with two such words is met at the first of them.
-            let user = met.iter().find(|user| user.user_id == *id).filter(|user| {
+            let user = met.get(id).filter(|user| {
                 let words = words::of(&user.display_name);
                 words.iter().find(|word| word.as_str() >= prefix) == Some(word)
             });
@@ -341,7 +346,7 @@ fn along_words(
                 if step.users.len() == room {
                     return Ok(Step { more: true, last: after, ..step });
                 }
-                step.users.push(user.clone());
+                step.users.push(User::clone(user));
             }
             after = Some((word.clone(), id.clone()));
         }
@@ -349,6 +354,8 @@ fn along_words(
         if (pairs.len() as i64) < batch {
             return Ok(step);
         }
+        // Few of them meet the rest: more at once.
+        batch = (batch * 2).min(MAX_BATCH);
         if looked_at >= WINDOW {
             return Ok(Step { more: true, last: after, ..step });
         }

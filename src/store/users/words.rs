@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use diesel::prelude::*;
 
+use super::name_key;
 use crate::{
     error::Result,
     id::{TenantId, UserId},
@@ -18,7 +19,7 @@ const MAX_LENGTH: usize = 64;
 /// The words of a text without regard to case: runs of letters and digits, as Graph's `$search` splits names.
 pub fn of(text: &str) -> BTreeSet<String> {
     let runs = text.split(|character: char| !character.is_alphanumeric()).filter(|run| !run.is_empty());
-    runs.map(|run| run.to_lowercase().chars().take(MAX_LENGTH).collect()).take(MAX_WORDS).collect()
+    runs.map(|run| name_key(run).chars().take(MAX_LENGTH).collect()).take(MAX_WORDS).collect()
 }
 
 /// What every text that begins with `prefix` is less than, and no other greater text is: for ranges of keys that are

@@ -45,7 +45,6 @@ use crate::{
 /// A method of any kind; `@odata.type` says which.
 #[derive(Debug, Union)]
 #[oai(rename = "AuthenticationMethod", one_of, discriminator_name = "@odata.type")]
-#[expect(clippy::large_enum_variant, reason = "a view lives as long as one answer")]
 enum MethodView {
     #[oai(mapping = "#microsoft.graph.passwordAuthenticationMethod")]
     Password(PasswordView),

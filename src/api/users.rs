@@ -83,6 +83,7 @@ impl UsersApi {
     /// is an `@odata.nextLink`: follow it to the end. Needs the permission `User.Read.All` or `User.ReadWrite.All`, or a
     /// role that reads the directory, such as Directory Readers or Helpdesk Administrator.
     #[oai(path = "/v1.0/users", method = "get", operation_id = "listUsers")]
+    #[expect(clippy::too_many_arguments, reason = "one for each option of the query")]
     async fn list(
         &self,
         guard: Guard,

@@ -96,6 +96,7 @@ impl UsersDeltaApi {
     /// says where to begin anew. Needs the permission `User.Read.All` or `User.ReadWrite.All`, or a role that reads the
     /// directory.
     #[oai(path = "/v1.0/users/delta", method = "get", operation_id = "deltaUsers")]
+    #[expect(clippy::too_many_arguments, reason = "one for each option of the query")]
     async fn delta(
         &self,
         guard: Guard,

@@ -20,11 +20,12 @@ async fn people(app: &TestApp, count: usize) -> Vec<User> {
         let name = format!("{}{number}@contoso.example", ["a", "B", "ab", "zz"][number % 4]);
         let display_name = format!("{}{}", NAMES[number % NAMES.len()], ["", " Li", "x"][number % 3]);
         User {
-            given_name: (number % 5 > 0).then(|| NAMES[number % 5].to_owned()),
-            surname: (number % 3 > 0).then(|| ["Li", "LIND", "o'x"][number % 3].to_owned()),
-            mail: (number % 4 > 0).then(|| format!("{}{number}@fabrikam.example", ["A", "b", "c"][number % 3])),
-            user_type: if number % 7 == 0 { UserType::Guest } else { UserType::Member },
-            account_enabled: number % 6 > 0,
+            given_name: (!number.is_multiple_of(5)).then(|| NAMES[number % 5].to_owned()),
+            surname: (!number.is_multiple_of(3)).then(|| ["Li", "LIND", "o'x"][number % 3].to_owned()),
+            mail: (!number.is_multiple_of(4))
+                .then(|| format!("{}{number}@fabrikam.example", ["A", "b", "c"][number % 3])),
+            user_type: if number.is_multiple_of(7) { UserType::Guest } else { UserType::Member },
+            account_enabled: !number.is_multiple_of(6),
             created_at: Timestamp::from_seconds(1_700_000_000 + number as i64 * 86_400),
             ..seed::member(&app.tenant, UserId::new(Entropy::System.guid()), name, display_name)
         }

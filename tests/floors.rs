@@ -267,8 +267,8 @@ fn sql_stays_in_the_store() {
 }
 
 #[test]
-fn one_file_tells_the_databases_apart() {
-    for source in sources().iter().filter(|source| source.file != "store/backend.rs") {
+fn one_room_tells_the_databases_apart() {
+    for source in sources().iter().filter(|source| !source.file.starts_with("store/backend")) {
         for name in ["PgConnection", "SqliteConnection"] {
             assert!(!says_word(&source.tokens, name), "{} mentions {name}", source.file);
         }

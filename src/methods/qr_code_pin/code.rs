@@ -1,7 +1,10 @@
 //! What a QR code says, and how long it may be shown.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use uuid::Uuid;
 
 use super::QrCode;
@@ -55,12 +58,12 @@ impl Content {
             bytes.extend_from_slice(Uuid::try_parse(id).map_err(Error::internal)?.as_bytes());
         }
         bytes.extend_from_slice(token);
-        Ok((URL_SAFE_NO_PAD.encode(bytes), kept(token)))
+        Ok((STANDARD.encode(bytes), kept(token)))
     }
 
     /// Reads a code; `None` when it is none of ours.
     pub fn parse(text: &str) -> Option<Self> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok().filter(|bytes| bytes.len() == 2 * ID + TOKEN)?;
+        let bytes = STANDARD.decode(text).ok().filter(|bytes| bytes.len() == 2 * ID + TOKEN)?;
         let (tenant, rest) = bytes.split_at(ID);
         let (user, token) = rest.split_at(ID);
         let id = |bytes: &[u8]| Uuid::from_slice(bytes).ok().map(|id| id.to_string());

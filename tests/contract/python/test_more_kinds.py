@@ -88,8 +88,6 @@ async def test_the_own_pin(beta, beta_methods, signed_in):
     change = client.me().authentication.qr_code_pin_method.pin.update_pin
     body = UpdatePinPostRequestBody(current_pin="09599786", new_pin="71502946")
     request = change.to_post_request_information(body)
-    # Graph's documentation changes it with PATCH.
-    request.http_method = Method.PATCH
     await client.request_adapter.send_no_response_content_async(request, {"XXX": BetaError})
 
 

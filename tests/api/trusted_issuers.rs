@@ -354,10 +354,13 @@ async fn an_audience_is_one_tenants() {
         let mut own = body.clone();
         own["audience"] = "api://rekey-fabrikam".into();
         call_with(&app, &theirs, Method::POST, ISSUERS, None, Some(own)).await.expect(201);
-        // A token for both says not for whom it is; a user of one is nobody in the other.
+        // Of a token for both the first audience counts: nobody who trusts a later one keeps its user out. A user of one
+        // is nobody in the other.
         let user = administrator(&app, "grace", Role::GlobalReader).await;
         let both = claims_of(&app, &issuer, &user, json!({"aud": [AUDIENCE, "api://rekey-fabrikam"]}));
-        users_as(&app, &issuer.token(&both)).await.expect(401);
+        users_as(&app, &issuer.token(&both)).await.expect(200);
+        let reversed = claims_of(&app, &issuer, &user, json!({"aud": ["api://rekey-fabrikam", AUDIENCE]}));
+        users_as(&app, &issuer.token(&reversed)).await.expect(401);
         let foreign = claims_of(&app, &issuer, &user, json!({"aud": "api://rekey-fabrikam"}));
         users_as(&app, &issuer.token(&foreign)).await.expect(401);
         users_as(&app, &issuer.token(&claims_of(&app, &issuer, &user, json!({})))).await.expect(200);

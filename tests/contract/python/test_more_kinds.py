@@ -115,7 +115,7 @@ async def test_a_qr_code_and_its_pin(beta, beta_methods, user):
         await qr.temporary_q_r_code.get()
     assert gone.value.response_status_code == 404
 
-    assert (await qr.pin.get()).code is None
+    assert (await qr.get()).pin.code is None
     assert (await qr.pin.patch(QrPin(code="08599786"))).code == "08599786"
     listed = await beta_methods.methods.get()
     assert QrCodePinAuthenticationMethod in {type(method) for method in listed.value}

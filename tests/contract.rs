@@ -127,7 +127,8 @@ async fn token(base: &str, announced: &str) -> String {
     answer["access_token"].as_str().expect("a token").to_owned()
 }
 
-/// `rekey serve --demo` over HTTPS, with its limits on the rate of requests. Dropping it kills it.
+/// `rekey serve --demo` over HTTPS, with its limits on the rate of requests: fewer reports than Graph allows, so that
+/// clients written in any language meet the limit. Dropping it kills it.
 struct SecureDemo {
     child: Child,
     installation: Installation,
@@ -147,6 +148,7 @@ impl SecureDemo {
             .command()
             .args(["serve", "--demo", "--tls-self-signed", "tls"])
             .args(["--listen", &format!("127.0.0.1:{port}"), "--public-url", &base])
+            .args(["--throttle-reports-per-10s", "40"])
             .env("REKEY_THROTTLE", "on")
             .stdout(file.try_clone().unwrap())
             .stderr(file)

@@ -137,7 +137,7 @@ mod tests {
             UserId::new("6a59ea83-02bd-468f-a40b-f2c3d1821983"),
         );
         let (content, kept) = Content::generate(&Entropy::seeded(1), &tenant, &user).unwrap();
-        assert_eq!(content.len(), 86);
+        assert_eq!(content.len(), 88);
         assert_eq!(Content::parse(&content), Some(Content { tenant: tenant.clone(), user, digest: kept.clone() }));
         assert!(!content.contains(&kept));
         for wrong in ["", "x", &content[1..], &format!("{content}A"), &format!("{content}=")] {

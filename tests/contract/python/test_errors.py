@@ -69,15 +69,18 @@ async def test_a_user_without_a_role(as_user, user):
 
 
 async def test_too_many_requests_are_tried_again_by_the_client(watched):
-    """The reports answer a hundred requests in ten seconds; the SDK's own middleware waits as long as it is told."""
+    """This server answers forty requests for reports in ten seconds; the SDK's own middleware waits as it is told."""
     graph, wire = watched
     details = graph.reports.authentication_methods.user_registration_details
-    found = await asyncio.gather(*(details.get() for _ in range(120)))
-    assert all(page.value for page in found)
-    assert 429 in wire.statuses
+    # Wave by wave, until one meets the limit: how fast requests come is the machine's affair.
+    asked = 0
+    while 429 not in wire.statuses and asked < 800:
+        found = await asyncio.gather(*(details.get() for _ in range(8)))
+        assert all(page.value for page in found)
+        asked += 8
     refused = next(answer for answer in wire.answers if answer.status_code == 429)
     assert float(refused.headers["retry-after"]) > 0
-    assert wire.statuses.count(200) == 120
+    assert wire.statuses.count(200) == asked
 
 
 async def test_unknown_addresses_and_methods():

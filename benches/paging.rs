@@ -1,7 +1,7 @@
 //! What the last pages of a long list of users cost against the first ones.
 //!
 //! `cargo bench --bench paging` starts the server in this process on SQLite with 100,000 users and walks them to the end
-//! by id, by name and through filters, and prints for each the median time of a page in the last tenth against one in
+//! by id, by name, through filters, changes and the report of registrations, and prints for each the median time of a page in the last tenth against one in
 //! the first tenth, in the same run. Nothing here fails for being slow.
 //!
 //! `REKEY_BENCH_USERS` sets the size, `REKEY_BENCH_BACKEND=postgres` takes PostgreSQL; `TMPDIR` is where the database is
@@ -16,7 +16,7 @@ use std::time::Instant;
 use load::setting;
 use rekey::{
     id::{UserId, stable_guid},
-    store::users::{self, Requirements},
+    store::users::{self, Requirements, User},
 };
 use serde_json::Value;
 use support::{Backend, TestApp, seed::member};
@@ -30,10 +30,12 @@ async fn seed(app: &TestApp, count: usize) {
         let write = app.app.store.write(&app.tenant, move |tx| {
             (first..last).try_for_each(|number| {
                 let id = UserId::new(stable_guid(&format!("bench/{number}")));
-                // Names in no order.
-                let name = stable_guid(&format!("name/{number}"));
+                // Names in no order; every fourth is like the others, and all have the same surname.
+                let name = if number % 4 == 0 { "Test".into() } else { stable_guid(&format!("name/{number}")) };
                 let principal = format!("user{number}@contoso.example");
-                users::insert(tx, &member(&tenant, id, principal, format!("User {name}")), &Requirements::default())
+                let user =
+                    User { surname: Some("Smith".into()), ..member(&tenant, id, principal, format!("User {name}")) };
+                users::insert(tx, &user, &Requirements::default())
             })
         });
         write.await.expect("the users are written");
@@ -42,7 +44,7 @@ async fn seed(app: &TestApp, count: usize) {
 
 /// How long each page took, in milliseconds, and how many users there were.
 async fn walk(app: &TestApp, query: &str) -> (Vec<f64>, usize) {
-    let mut url = format!("{}/v1.0/users?{query}", app.base);
+    let mut url = format!("{}/v1.0/{query}", app.base);
     let (mut times, mut users) = (vec![], 0);
     loop {
         let begin = Instant::now();
@@ -76,21 +78,26 @@ async fn main() {
     seed(&app, users).await;
     println!("{users} users on {backend:?}, written in {:.1} s", begin.elapsed().as_secs_f64());
     for query in [
-        "$top=100",
-        "$top=999",
-        "$top=7",
-        "$top=100&$orderby=displayName",
-        "$top=100&$orderby=userPrincipalName%20desc",
-        "$top=100&$filter=startsWith(displayName,'User')",
-        "$top=100&$search=%22displayName:user%22",
-        "$top=100&$filter=accountEnabled%20eq%20true",
-        "$top=100&$filter=accountEnabled%20eq%20false",
+        "users?$top=100",
+        "users?$top=999",
+        "users?$top=7",
+        "users?$top=100&$orderby=displayName",
+        "users?$top=100&$orderby=userPrincipalName%20desc",
+        "users?$top=100&$filter=startsWith(displayName,'User')",
+        "users?$top=100&$filter=startsWith(displayName,'User')&$orderby=displayName%20desc",
+        "users?$top=100&$filter=surname%20eq%20'Smith'",
+        "users?$top=100&$search=%22displayName:user%22",
+        "users?$top=100&$filter=accountEnabled%20eq%20true",
+        "users?$top=100&$filter=accountEnabled%20eq%20false",
+        "users/delta?$top=100",
+        "reports/authenticationMethods/userRegistrationDetails?$top=100",
+        "reports/authenticationMethods/userRegistrationDetails?$top=100&$filter=startsWith(userDisplayName,'User')",
     ] {
         let (times, found) = walk(&app, query).await;
         let tenth = (times.len() / 10).max(1);
         let (first, last) = (median(&times[..tenth]), median(&times[times.len() - tenth..]));
         println!(
-            "{query:<50} {:>6} pages, {found:>6} users: {first:>6.2} ms first, {last:>6.2} ms last, {:.2} times",
+            "{query:<90} {:>6} pages, {found:>6} users: {first:>6.2} ms first, {last:>6.2} ms last, {:.2} times",
             times.len(),
             last / first
         );

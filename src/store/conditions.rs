@@ -3,7 +3,12 @@
 //! A list is ordered by a moment and a tie-breaker. Every index on a filtered column goes on with those two, so that a
 //! page costs the same however long the log is; [`plan`] lets tests pin that.
 
-use diesel::{BoxableExpression, dsl::not, prelude::*, sql_types::Bool};
+use diesel::{
+    BoxableExpression,
+    dsl::{not, sql},
+    prelude::*,
+    sql_types::{Bool, Text},
+};
 
 use super::{
     backend::AnyConnection,
@@ -35,6 +40,23 @@ pub(super) fn condition<Table: 'static, F>(
         Filter::Not(inner) => Box::new(not(condition(inner, test))),
         Filter::Test(field, operator) => test(field, *operator),
     }
+}
+
+/// Compares two columns of an index, both texts, with a pair of values: a row value, which alone bounds a walk through the
+/// index, however many rows share the first column.
+pub(super) fn pair<Table>(columns: [&str; 2], operator: Operator, values: [&str; 2]) -> Condition<Table> {
+    let [first, second] = columns;
+    let operator = match operator {
+        Operator::Eq => "=",
+        Operator::Ne => "<>",
+        Operator::Gt => ">",
+        Operator::Ge | Operator::StartsWith | Operator::EndsWith => ">=",
+        Operator::Lt => "<",
+        Operator::Le => "<=",
+    };
+    let condition = sql::<Bool>(&format!("({first}, {second}) {operator} ("));
+    let [one, two] = values.map(str::to_owned);
+    Box::new(condition.bind::<Text, _>(one).sql(", ").bind::<Text, _>(two).sql(")"))
 }
 
 /// Compares a column with a value of its type.

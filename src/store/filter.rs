@@ -122,3 +122,36 @@ impl<R, T> LogPage<R, T> {
         Self { rows, next: until.filter(|_| !is_full) }
     }
 }
+
+/// The first text behind all that begin with `prefix`, in the order of bytes; `None` when there is none.
+pub fn end_of(prefix: &str) -> Option<String> {
+    let mut end = prefix.to_owned();
+    while let Some(last) = end.pop() {
+        // Surrogates are no characters, and are stepped over.
+        let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(u32::from(last) + 1) };
+        if let Some(next) = next {
+            end.push(next);
+            return Some(end);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::end_of;
+
+    proptest! {
+        #[test]
+        fn a_prefix_is_a_range(prefix in "\\PC{1,4}", rest in "\\PC{0,3}", other in "\\PC{0,6}") {
+            let is_within = |text: &str| {
+                text >= prefix.as_str() && end_of(&prefix).is_none_or(|end| text < end.as_str())
+            };
+            let text = format!("{prefix}{rest}");
+            prop_assert!(is_within(&text));
+            prop_assert_eq!(is_within(&other), other.starts_with(&prefix));
+        }
+    }
+}

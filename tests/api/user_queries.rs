@@ -196,8 +196,12 @@ async fn a_filter_finds_what_its_tree_means_and_nothing_else() {
             // Every filter also with an order, and in pages of all sizes.
             let size = ["1", "7", "100"][round % 3];
             let mut query = vec![("$filter", filter.as_str()), ("$top", size), ("$select", "id")];
-            query.extend([("$orderby", "displayName desc")].iter().filter(|_| round % 4 == 0));
+            let order = ["", "displayName desc", "userPrincipalName", ""][round % 4];
+            query.extend(Some(("$orderby", order)).filter(|_| !order.is_empty()));
             let found: Vec<String> = walk(&app, &query).await.concat();
+            if !order.is_empty() {
+                assert_eq!(found, in_order(&people, order, |user| tree.holds(user)), "{order}: {filter}");
+            }
             assert_eq!(found.len(), expected.len(), "once each: {filter}");
             assert_eq!(found.iter().map(String::as_str).collect::<BTreeSet<_>>(), expected, "{filter}");
             let url = format!("{}/v1.0/users/$count", app.base);
@@ -209,22 +213,28 @@ async fn a_filter_finds_what_its_tree_means_and_nothing_else() {
     .await;
 }
 
+/// The ids of those who are meant, as `$orderby` wants them.
+fn in_order(people: &[User], order: &str, is_meant: impl Fn(&User) -> bool) -> Vec<String> {
+    let key = |user: &User| match order.starts_with("displayName") {
+        true => user.display_name.to_lowercase(),
+        false => user.user_principal_name.to_lowercase(),
+    };
+    let meant = people.iter().filter(|user| is_meant(user));
+    let mut keys: Vec<_> = meant.map(|user| (key(user), user.user_id.to_string())).collect();
+    keys.sort();
+    if order.ends_with(" desc") {
+        keys.reverse();
+    }
+    keys.into_iter().map(|(_, id)| id).collect()
+}
+
 #[tokio::test]
 async fn an_order_holds_over_all_pages() {
     on_each_backend(async |app| {
         let people = people(&app, 60).await;
-        for (order, key) in [
-            ("displayName", (|user| &user.display_name) as fn(&User) -> &String),
-            ("userPrincipalName", |user| &user.user_principal_name),
-        ] {
-            let mut expected: Vec<_> =
-                people.iter().map(|user| (key(user).to_lowercase(), user.user_id.to_string())).collect();
-            expected.sort();
-            let ids = |all: &[(String, String)]| all.iter().map(|(_, id)| id.clone()).collect::<Vec<_>>();
-            assert_eq!(walk(&app, &[("$orderby", order), ("$top", "7")]).await.concat(), ids(&expected));
-            expected.reverse();
-            let descending = format!("{order} desc");
-            assert_eq!(walk(&app, &[("$orderby", &descending), ("$top", "7")]).await.concat(), ids(&expected));
+        for order in ["displayName", "displayName desc", "userPrincipalName", "userPrincipalName desc"] {
+            let found = walk(&app, &[("$orderby", order), ("$top", "7")]).await.concat();
+            assert_eq!(found, in_order(&people, order, |_| true), "{order}");
         }
     })
     .await;
@@ -258,6 +268,10 @@ async fn a_search_finds_words_of_names() {
                 let found = walk(&app, &[("$search", search), ("$top", size)]).await.concat();
                 assert_eq!(found.len(), expected.len(), "once each: {search}");
                 assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), expected, "{search}");
+                for order in ["displayName", "userPrincipalName desc"] {
+                    let found = walk(&app, &[("$search", search), ("$orderby", order), ("$top", size)]).await.concat();
+                    assert_eq!(found, in_order(&people, order, &oracle), "{search}");
+                }
             }
             let expected: BTreeSet<_> = people
                 .iter()
@@ -415,6 +429,16 @@ async fn a_filter_that_finds_nobody_looks_at_so_many_users_a_page() {
         let last = steady.iter().max_by_key(|user| user.user_id.to_string()).unwrap();
         let filter = format!("not (id ne '{}')", last.user_id);
         assert_eq!(walk(&app, &[("$filter", &filter)]).await.concat(), [last.user_id.to_string()]);
+        // A few whom another index leads to are not looked for along the order.
+        let order = ("$orderby", "displayName");
+        let pages = walk(&app, &[("$search", "\"displayName:zoë\""), order, ("$top", "999")]).await;
+        let expected = in_order(&steady, order.1, |user| user.display_name.starts_with("Zoë"));
+        assert!(pages.len() == 1 && pages.concat() == expected && expected.len() > 600, "{}", expected.len());
+        // More than a few are.
+        let filter = ("$filter", "startsWith(mail,'a')");
+        let expected = in_order(&steady, order.1, |user| user.mail.as_ref().is_some_and(|mail| mail.starts_with('A')));
+        assert!(expected.len() > 1_000, "{}", expected.len());
+        assert_eq!(walk(&app, &[filter, order, ("$top", "500")]).await.concat(), expected);
     })
     .await;
 }

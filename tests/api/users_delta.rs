@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     support::{Answer, TestApp, on_each_backend, on_each_backend_with_own_clock, seed},
-    users::{call_as, create},
+    users::{call_as, create, new_user},
 };
 
 /// One round: every change in order, and where to ask next.
@@ -182,6 +182,34 @@ async fn an_old_link_says_where_to_begin_anew() {
         let anew = gone.headers["location"].to_str().unwrap().to_owned();
         assert_eq!(anew, format!("{}/v1.0/users/delta?$select=displayName", app.base));
         Answer::of(app.http.get(anew).bearer_auth(&token)).await.expect(200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn users_who_are_gone_for_good_are_forgotten_but_their_numbers_are_not_given_again() {
+    on_each_backend_with_own_clock(async |app| {
+        for name in ["one", "two"] {
+            let id = create(&app, name).await;
+            app.delete(&format!("/v1.0/users/{id}")).await.expect(204);
+            app.delete(&format!("/v1.0/directory/deletedItems/{id}")).await.expect(204);
+        }
+        let forgotten = async || rekey::worker::run_once(&app.app.store).await.unwrap().purged_users;
+        assert_eq!(forgotten().await, 0);
+        let days = 9 * 24 * 3600;
+        app.app.store.context().clock.advance_seconds(days);
+        // The last change of the tenant is kept: whoever has seen it asks for what is behind it.
+        assert_eq!((forgotten().await, forgotten().await), (1, 0));
+        let token = app.token_with(&app.tenant, &["User.Read.All"]).await;
+        let latest = format!("{}/v1.0/users/delta?$deltatoken=latest", app.base);
+        let latest = Answer::of(app.http.get(latest).bearer_auth(&token)).await.expect(200);
+        let link = latest.json["@odata.deltaLink"].as_str().unwrap();
+        let token = app.token_with(&app.tenant, &["User.ReadWrite.All"]).await;
+        let made = call_as(&app, &token, Method::POST, "/v1.0/users", Some(new_user("three"))).await.expect(201);
+        let changes = Answer::of(app.http.get(link).bearer_auth(&token)).await.expect(200);
+        let ids: Vec<_> = changes.json["value"].as_array().unwrap().iter().map(|user| &user["id"]).collect();
+        assert_eq!(ids, [&made.json["id"]]);
+        assert_eq!(forgotten().await, 1);
     })
     .await;
 }

@@ -2,7 +2,11 @@
 //! happened behind a number is one walk through an index. Writes of a tenant happen one after the other, so a number
 //! never becomes visible before a lower one.
 
-use diesel::{dsl::max, prelude::*};
+use diesel::{
+    dsl::{exists, max, sql},
+    prelude::*,
+    sql_types::Bool,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Row, User};
@@ -15,6 +19,8 @@ use crate::{
         schema::{purged_users, users},
     },
 };
+
+diesel::allow_tables_to_appear_in_same_query!(purged_users, users);
 
 /// How long a delta link is good, in days (Graph's own number for directory objects). Users who are gone for good are
 /// remembered for a day more, for the round that begins with it.
@@ -115,19 +121,25 @@ pub(super) fn remember_purged(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId) -
 /// number must not be given again.
 pub fn forget_purged(tx: &mut Tx<'_>) -> Result<usize> {
     let until: Timestamp = tx.now.plus_minutes(-(REMEMBERED_DAYS + 1) * 24 * 60);
+    let later_purged = sql::<Bool>(
+        "EXISTS (SELECT 1 FROM purged_users later WHERE later.tenant_id = purged_users.tenant_id \
+         AND later.change_sequence > purged_users.change_sequence)",
+    );
+    let later_kept = users::table
+        .filter(users::tenant_id.eq(purged_users::tenant_id))
+        .filter(users::change_sequence.gt(purged_users::change_sequence));
     let old: Vec<(TenantId, i64)> = purged_users::table
         .filter(purged_users::purged_at.lt(until))
+        .filter(later_purged.or(exists(later_kept)))
         .select((purged_users::tenant_id, purged_users::change_sequence))
         .limit(1000)
         .load(tx.conn)?;
     let mut forgotten = 0;
     for (tenant, number) in old {
-        if number < last(tx, &tenant)? {
-            let row = purged_users::table
-                .filter(purged_users::tenant_id.eq(&tenant))
-                .filter(purged_users::change_sequence.eq(number));
-            forgotten += diesel::delete(row).execute(tx.conn)?;
-        }
+        let row = purged_users::table
+            .filter(purged_users::tenant_id.eq(&tenant))
+            .filter(purged_users::change_sequence.eq(number));
+        forgotten += diesel::delete(row).execute(tx.conn)?;
     }
     Ok(forgotten)
 }

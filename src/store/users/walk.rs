@@ -1,19 +1,23 @@
 //! Lists of users whose pages cost the same however many users there are.
 //!
-//! A list is walked along an index: along the one that its `$orderby` names, along one that its filter bounds from
-//! both sides (`eq`, `startsWith`, a word), or along the ids. A filter that is a choice of such bounds (`or`, `in`) is
-//! walked as one branch after the other. Whatever else the filter demands is tested on the way, and so that a filter
-//! that finds next to nothing costs no more than others, a page looks at [`WINDOW`] users at most: it may be short, even
-//! empty, while another follows.
+//! A list is walked along an index: along one that its filter bounds from both sides (`eq`, `startsWith`, a word), or
+//! along the ids. A filter that is a choice of such bounds (`or`, `in`) is walked as one branch after the other. Where
+//! an `$orderby` is asked for and the filter leads to a [`FEW`] users, those are sorted; otherwise the order's own index
+//! is walked. Whatever else the filter demands is tested on the way, and so that a filter that finds next to nothing
+//! costs no more than others, a page looks at [`WINDOW`] users at most: it may be short, even empty, while another
+//! follows.
+
+mod branch;
 
 use std::collections::BTreeMap;
 
 use diesel::{BoxableExpression, prelude::*, sql_types::Text};
 use serde::{Deserialize, Serialize};
 
+use self::branch::{Along, Branch, Range};
 use super::{
     Row, User,
-    filter::{UserField, UserFilter, matching},
+    filter::{UserFilter, matching},
     find_by_ids, name_key, words,
 };
 use crate::{
@@ -22,7 +26,8 @@ use crate::{
     store::{
         Tx,
         backend::AnyConnection,
-        filter::{Filter, Operator},
+        conditions::{Condition, compare, pair},
+        filter::{Operator, end_of},
         registrations,
         schema::users,
     },
@@ -30,6 +35,9 @@ use crate::{
 
 /// Users that one page looks at, at most.
 const WINDOW: i64 = 5_000;
+
+/// Users that are sorted for a page, at most.
+const FEW: usize = 1_000;
 
 /// Words that are read in one statement, at most, once the first ones were not enough.
 const MAX_BATCH: i64 = 1_000;
@@ -43,6 +51,20 @@ pub enum Key {
     GivenName,
     Surname,
     Mail,
+}
+
+impl Key {
+    /// What a user stands under in the index; nothing where the attribute is not set.
+    fn of(self, user: &User) -> String {
+        match self {
+            Self::Id => user.user_id.as_str().to_owned(),
+            Self::UserPrincipalName => name_key(&user.user_principal_name),
+            Self::DisplayName => name_key(&user.display_name),
+            Self::GivenName => user.given_name.as_deref().map(name_key).unwrap_or_default(),
+            Self::Surname => user.surname.as_deref().map(name_key).unwrap_or_default(),
+            Self::Mail => user.mail.as_deref().map(name_key).unwrap_or_default(),
+        }
+    }
 }
 
 /// What a list of users asks for.
@@ -70,40 +92,54 @@ pub struct UserPage {
     pub next: Option<Place>,
 }
 
-/// What bounds a walk along an index.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Range {
-    All,
-    Is(String),
-    BeginsWith(String),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Along {
-    Key(Key, Range),
-    /// The words that begin like this.
-    Words(String),
-}
-
-/// One walk.
-#[derive(Debug, Clone)]
-struct Branch {
-    along: Along,
-    descending: bool,
-    /// What must be tested on the way, because the range does not say it.
-    rest: Option<UserFilter>,
-}
-
 /// A page of a tenant's present users.
 pub fn page(tx: &mut Tx<'_>, tenant: &TenantId, query: &UserQuery) -> Result<UserPage> {
-    let branches = branches(query);
-    let (first, mut after) = match &query.after {
-        Some(Place(branch, after)) => (*branch, after.clone()),
-        None => (0, None),
-    };
+    let branches = branch::all(query);
+    if let (Some(order), Some(leading)) = (query.order, branch::leading(query, &branches))
+        && let Some(page) = sorted(tx, tenant, query, order, &leading)?
+    {
+        return Ok(page);
+    }
+    walk(tx, tenant, &branches, query.after.clone(), query.size)
+}
+
+/// The page, sorted here, when the branches that lead to everybody in it end after a few.
+fn sorted(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    query: &UserQuery,
+    (key, descending): (Key, bool),
+    leading: &[Branch],
+) -> Result<Option<UserPage>> {
+    let everybody = walk(tx, tenant, leading, None, FEW)?;
+    if everybody.next.is_some() {
+        return Ok(None);
+    }
+    let place = |user: &User| (key.of(user), user.user_id.clone());
+    let mut users: Vec<_> = everybody.users.into_iter().map(|user| (place(&user), user)).collect();
+    users.sort_unstable_by(|(left, _), (right, _)| if descending { right.cmp(left) } else { left.cmp(right) });
+    if let Some(Place(_, Some(after))) = &query.after {
+        users.retain(|(place, _)| if descending { place < after } else { place > after });
+    }
+    let is_full = users.len() > query.size;
+    users.truncate(query.size);
+    let last = users.last().map(|(place, _)| place.clone());
+    let next = is_full.then_some(Place(0, last));
+    Ok(Some(UserPage { users: users.into_iter().map(|(_, user)| user).collect(), next }))
+}
+
+/// A page of so many users, of one branch after the other.
+fn walk(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    branches: &[Branch],
+    after: Option<Place>,
+    size: usize,
+) -> Result<UserPage> {
+    let Place(first, mut after) = after.unwrap_or(Place(0, None));
     let mut page = UserPage::default();
     for (number, branch) in branches.iter().enumerate().skip(first) {
-        let room = query.size - page.users.len();
+        let room = size - page.users.len();
         let step = match &branch.along {
             Along::Key(key, range) => along_key(tx, tenant, branch, (*key, range), after.take(), room)?,
             Along::Words(prefix) => along_words(tx, tenant, branch, prefix, after.take(), room)?,
@@ -125,95 +161,6 @@ pub fn count(tx: &mut Tx<'_>, tenant: &TenantId, filter: Option<&UserFilter>) ->
     };
     let present = users::table.filter(users::tenant_id.eq(tenant)).filter(users::deleted_at.is_null());
     Ok(present.filter(matching(filter)).count().get_result(tx.conn)?)
-}
-
-/// The walks that together find each user of the list once.
-fn branches(query: &UserQuery) -> Vec<Branch> {
-    if let Some((key, descending)) = query.order {
-        let range = query.filter.as_ref().and_then(|filter| bound(filter, Some(key)));
-        let along = range.unwrap_or(Along::Key(key, Range::All));
-        return vec![Branch { along, descending, rest: query.filter.clone() }];
-    }
-    let Some(filter) = &query.filter else {
-        return vec![Branch { along: Along::Key(Key::Id, Range::All), descending: false, rest: None }];
-    };
-    let mut choices = vec![];
-    choices_of(filter, &mut choices);
-    let bounds: Option<Vec<Along>> = choices.iter().map(|choice| bound(choice, None)).collect();
-    let Some(bounds) = bounds else {
-        let along = Along::Key(Key::Id, Range::All);
-        return vec![Branch { along, descending: false, rest: Some(filter.clone()) }];
-    };
-    let mut before: Option<UserFilter> = None;
-    let mut branches = vec![];
-    for (choice, along) in choices.into_iter().zip(bounds) {
-        // A single comparison is all that the range says.
-        let own = match choice {
-            Filter::Test(UserField::Word(_), _) => None,
-            Filter::Test(_, Operator::Eq | Operator::StartsWith) => None,
-            _ => Some(choice.clone()),
-        };
-        // Whom an earlier branch has found is not found again.
-        let new = before.clone().map(|before| Filter::Not(Box::new(before)));
-        let rest = match (own, new) {
-            (Some(own), Some(new)) => Some(Filter::And(Box::new(own), Box::new(new))),
-            (own, new) => own.or(new),
-        };
-        before = Some(match before {
-            Some(before) => Filter::Or(Box::new(before), Box::new(choice.clone())),
-            None => choice.clone(),
-        });
-        branches.push(Branch { along, descending: false, rest });
-    }
-    branches
-}
-
-fn choices_of<'a>(filter: &'a UserFilter, choices: &mut Vec<&'a UserFilter>) {
-    match filter {
-        Filter::Or(left, right) => {
-            choices_of(left, choices);
-            choices_of(right, choices);
-        }
-        other => choices.push(other),
-    }
-}
-
-/// The index range that everybody whom the filter finds lies in; along `only`, if there is one. `eq` is narrower than a
-/// word, and a word than a prefix.
-fn bound(filter: &UserFilter, only: Option<Key>) -> Option<Along> {
-    let rank = |along: &Along| match along {
-        Along::Key(Key::Id, Range::Is(_)) => 0,
-        Along::Key(_, Range::Is(_)) => 1,
-        Along::Words(_) => 2,
-        Along::Key(..) => 3,
-    };
-    match filter {
-        Filter::And(left, right) => {
-            let bounds = [bound(left, only), bound(right, only)];
-            bounds.into_iter().flatten().min_by_key(rank)
-        }
-        Filter::Test(UserField::Word(prefix), _) => only.is_none().then(|| Along::Words(prefix.clone())),
-        Filter::Test(field, operator) => {
-            let (key, text) = match field {
-                UserField::Id(id) => (Key::Id, id.clone()),
-                UserField::UserPrincipalName(text) => (Key::UserPrincipalName, name_key(text)),
-                UserField::DisplayName(text) => (Key::DisplayName, name_key(text)),
-                UserField::GivenName(Some(text)) => (Key::GivenName, name_key(text)),
-                UserField::Surname(Some(text)) => (Key::Surname, name_key(text)),
-                UserField::Mail(Some(text)) => (Key::Mail, name_key(text)),
-                _ => return None,
-            };
-            if only.is_some_and(|only| only != key) {
-                return None;
-            }
-            match operator {
-                Operator::Eq => Some(Along::Key(key, Range::Is(text))),
-                Operator::StartsWith => Some(Along::Key(key, Range::BeginsWith(text))),
-                _ => None,
-            }
-        }
-        Filter::Or(..) | Filter::Not(_) => None,
-    }
 }
 
 /// What one branch gave.
@@ -238,46 +185,55 @@ fn column(key: Key) -> KeyColumn {
     }
 }
 
-/// Rows of the walk behind `after`, up to `until` (included), in the walk's order.
-macro_rules! walked {
-    ($tenant:expr, $key:expr, $range:expr, $descending:expr, $after:expr, $until:expr) => {{
-        let mut rows =
-            users::table.filter(users::tenant_id.eq($tenant)).filter(users::deleted_at.is_null()).into_boxed();
-        rows = match $range {
-            Range::All => rows,
-            Range::Is(text) => rows.filter(column($key).eq(text.clone())),
-            Range::BeginsWith(text) => {
-                rows.filter(column($key).ge(text.clone())).filter(column($key).lt(words::end_of(text)))
+/// The column's name, for [`pair`].
+fn column_name(key: Key) -> &'static str {
+    match key {
+        Key::Id => "users.user_id",
+        Key::UserPrincipalName => "users.user_principal_name_key",
+        Key::DisplayName => "users.display_name_key",
+        Key::GivenName => "users.given_name_key",
+        Key::Surname => "users.surname_key",
+        Key::Mail => "users.mail_key",
+    }
+}
+
+/// Rows of the walk behind `after`, up to `until` (included), in the walk's order. Each end of the walk has one bound
+/// only: an index is entered at one place, and a database given two may take the wider one.
+fn walked<'a>(
+    tenant: &'a TenantId,
+    (key, range): (Key, &Range),
+    descending: bool,
+    after: &After,
+    until: &After,
+) -> users::BoxedQuery<'a, <AnyConnection as Connection>::Backend> {
+    let (from, to) = match descending {
+        false => (after.as_ref().map(|after| (Operator::Gt, after)), until.as_ref().map(|until| (Operator::Le, until))),
+        true => (until.as_ref().map(|until| (Operator::Ge, until)), after.as_ref().map(|after| (Operator::Lt, after))),
+    };
+    let mut rows = users::table.filter(users::tenant_id.eq(tenant)).filter(users::deleted_at.is_null()).into_boxed();
+    match range {
+        Range::All => {}
+        Range::Is(text) => rows = rows.filter(column(key).eq(text.clone())),
+        Range::BeginsWith(text) => {
+            if from.is_none() {
+                rows = rows.filter(column(key).ge(text.clone()));
             }
+            if let Some(end) = end_of(text).filter(|_| to.is_none()) {
+                rows = rows.filter(column(key).lt(end));
+            }
+        }
+    }
+    for (operator, (text, user)) in [from, to].into_iter().flatten() {
+        rows = match range {
+            // All have the same key.
+            Range::Is(_) => rows.filter(compare!(users::user_id, operator, user.clone())),
+            _ => rows.filter(pair([column_name(key), "users.user_id"], operator, [text, user.as_str()])),
         };
-        // The first half alone bounds the walk through the index; the second settles rows with the same key.
-        if let Some((text, user)) = $after {
-            let (text, user) = (text.clone(), user.clone());
-            rows = match $descending {
-                false => {
-                    rows.filter(column($key).ge(text.clone())).filter(column($key).gt(text).or(users::user_id.gt(user)))
-                }
-                true => {
-                    rows.filter(column($key).le(text.clone())).filter(column($key).lt(text).or(users::user_id.lt(user)))
-                }
-            };
-        }
-        if let Some((text, user)) = $until {
-            let (text, user) = (text.clone(), user.clone());
-            rows = match $descending {
-                false => {
-                    rows.filter(column($key).le(text.clone())).filter(column($key).lt(text).or(users::user_id.le(user)))
-                }
-                true => {
-                    rows.filter(column($key).ge(text.clone())).filter(column($key).gt(text).or(users::user_id.ge(user)))
-                }
-            };
-        }
-        match $descending {
-            false => rows.order(column($key).asc()).then_order_by(users::user_id.asc()),
-            true => rows.order(column($key).desc()).then_order_by(users::user_id.desc()),
-        }
-    }};
+    }
+    match descending {
+        false => rows.order(column(key).asc()).then_order_by(users::user_id.asc()),
+        true => rows.order(column(key).desc()).then_order_by(users::user_id.desc()),
+    }
 }
 
 fn along_key(
@@ -292,14 +248,14 @@ fn along_key(
     // Without a test on the way every row that is looked at is a row of the page.
     let until: After = match &branch.rest {
         None => None,
-        Some(_) => walked!(tenant, key, range, descending, &after, &None::<(String, UserId)>)
+        Some(_) => walked(tenant, (key, range), descending, &after, &None)
             .select((column(key), users::user_id))
             .offset(WINDOW - 1)
             .limit(1)
             .first(tx.conn)
             .optional()?,
     };
-    let mut rows = walked!(tenant, key, range, descending, &after, &until);
+    let mut rows = walked(tenant, (key, range), descending, &after, &until);
     if let Some(rest) = &branch.rest {
         rows = rows.filter(matching(rest));
     }

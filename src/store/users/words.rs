@@ -8,7 +8,7 @@ use super::name_key;
 use crate::{
     error::Result,
     id::{TenantId, UserId},
-    store::{Tx, schema::user_words},
+    store::{Tx, conditions::pair, filter::Operator, schema::user_words},
 };
 
 /// Words of one name that are kept.
@@ -22,8 +22,8 @@ pub fn of(text: &str) -> BTreeSet<String> {
     runs.map(|run| name_key(run).chars().take(MAX_LENGTH).collect()).take(MAX_WORDS).collect()
 }
 
-/// What every text that begins with `prefix` is less than, and no other greater text is: for ranges of keys that are
-/// compared by bytes. (U+10FFFF is no character; no name has it.)
+/// What every word that begins with `prefix` is less than, and no other greater word is. (U+10FFFF is no letter or digit;
+/// no word has it.)
 pub fn end_of(prefix: &str) -> String {
     format!("{prefix}\u{10FFFF}")
 }
@@ -65,9 +65,9 @@ pub(super) fn beginning_with(
         .limit(limit)
         .into_boxed();
     rows = match after {
-        Some((word, user)) => rows
-            .filter(user_words::word.ge(word.to_owned()))
-            .filter(user_words::word.gt(word.to_owned()).or(user_words::user_id.gt(user))),
+        Some((word, user)) => {
+            rows.filter(pair(["user_words.word", "user_words.user_id"], Operator::Gt, [word, user.as_str()]))
+        }
         None => rows.filter(user_words::word.ge(prefix.to_owned())),
     };
     Ok(rows.load(tx.conn)?)
@@ -76,6 +76,18 @@ pub(super) fn beginning_with(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::conditions::plan;
+
+    #[tokio::test]
+    async fn a_page_costs_the_same_however_many_words_there_are() {
+        let (store, _folder) = plan::store();
+        let plan = store.read(|tx| {
+            let after = UserId::new("u");
+            Ok(plan::of(tx, |tx| beginning_with(tx, &TenantId::new("t"), "ana", Some(("anab", &after)), 10)))
+        });
+        let way = "user_words_by_word (tenant_id=? AND (word,user_id)>(?,?) AND word<?)";
+        assert_eq!(plan.await.unwrap(), format!("SEARCH user_words USING COVERING INDEX {way}"));
+    }
 
     #[test]
     fn names_fall_into_words() {

@@ -1,7 +1,16 @@
 //! How SQLite goes about pages of users: along one index, from where the page before ended, without sorting.
 
-use super::*;
-use crate::store::conditions::plan;
+use super::{
+    super::filter::UserField,
+    branch::{Along, Range},
+    *,
+};
+use crate::store::{
+    conditions::plan,
+    filter::{Filter, Operator},
+};
+
+const BY_ID: &str = "sqlite_autoindex_users_1";
 
 fn test(field: UserField, operator: Operator) -> UserFilter {
     Filter::Test(field, operator)
@@ -22,48 +31,81 @@ async fn a_page_costs_the_same_however_many_users_there_are() {
         let text = || "a".to_owned();
         let begins = |field| test(field, Operator::StartsWith);
         let cases = [
-            (None, None, "sqlite_autoindex_users_1"),
-            (Some(eq(UserField::AccountEnabled(false))), None, "sqlite_autoindex_users_1"),
-            (Some(test(UserField::Mail(Some(text())), Operator::EndsWith)), None, "sqlite_autoindex_users_1"),
-            (Some(eq(UserField::Id(text()))), None, "sqlite_autoindex_users_1"),
-            (Some(eq(UserField::UserPrincipalName(text()))), None, "users_by_name"),
-            (Some(begins(UserField::UserPrincipalName(text()))), None, "users_by_name"),
-            (Some(begins(UserField::DisplayName(text()))), None, "users_by_display_name"),
-            (Some(eq(UserField::GivenName(Some(text())))), None, "users_by_given_name"),
-            (Some(eq(UserField::Surname(Some(text())))), None, "users_by_surname"),
-            (Some(begins(UserField::Mail(Some(text())))), None, "users_by_mail"),
+            (None, None, BY_ID, "user_id>?"),
+            (Some(eq(UserField::AccountEnabled(false))), None, BY_ID, "user_id>?"),
+            (Some(test(UserField::Mail(Some(text())), Operator::EndsWith)), None, BY_ID, "user_id>?"),
+            (Some(eq(UserField::Id(text()))), None, BY_ID, "user_id=?"),
+            (Some(eq(UserField::UserPrincipalName(text()))), None, "users_by_name", "user_principal_name_key=?"),
+            (
+                Some(begins(UserField::UserPrincipalName(text()))),
+                None,
+                "users_by_name",
+                "user_principal_name_key>? AND user_principal_name_key<?",
+            ),
+            (
+                Some(begins(UserField::DisplayName(text()))),
+                None,
+                "users_by_display_name",
+                "(display_name_key,user_id)>(?,?) AND display_name_key<?",
+            ),
+            (
+                Some(eq(UserField::GivenName(Some(text())))),
+                None,
+                "users_by_given_name",
+                "given_name_key=? AND user_id>?",
+            ),
+            (Some(eq(UserField::Surname(Some(text())))), None, "users_by_surname", "surname_key=? AND user_id>?"),
+            (
+                Some(begins(UserField::Mail(Some(text())))),
+                None,
+                "users_by_mail",
+                "(mail_key,user_id)>(?,?) AND mail_key<?",
+            ),
             (
                 Some(both(eq(UserField::AccountEnabled(true)), begins(UserField::Surname(Some(text()))))),
                 None,
                 "users_by_surname",
+                "(surname_key,user_id)>(?,?) AND surname_key<?",
             ),
-            (None, Some((Key::DisplayName, false)), "users_by_display_name"),
-            (None, Some((Key::UserPrincipalName, true)), "users_by_name"),
-            (Some(eq(UserField::AccountEnabled(false))), Some((Key::DisplayName, true)), "users_by_display_name"),
-            (Some(begins(UserField::DisplayName(text()))), Some((Key::DisplayName, true)), "users_by_display_name"),
+            (None, Some((Key::DisplayName, false)), "users_by_display_name", "(display_name_key,user_id)>(?,?)"),
+            (None, Some((Key::UserPrincipalName, true)), "users_by_name", "user_principal_name_key<?"),
+            (
+                Some(eq(UserField::AccountEnabled(false))),
+                Some((Key::DisplayName, true)),
+                "users_by_display_name",
+                "(display_name_key,user_id)<(?,?)",
+            ),
+            (
+                Some(begins(UserField::DisplayName(text()))),
+                Some((Key::DisplayName, true)),
+                "users_by_display_name",
+                "display_name_key>? AND (display_name_key,user_id)<(?,?)",
+            ),
         ];
         let mut plans = vec![];
-        for (filter, order, index) in cases {
-            for after in [None, Some(Place(0, Some(("a".into(), UserId::new("u")))))] {
+        for (filter, order, index, behind) in cases {
+            let mut plan = |after| {
                 let query = UserQuery { filter: filter.clone(), order, after, size: 100 };
-                plans.push((plan::of(tx, |tx| page(tx, &TenantId::new("t"), &query)), index));
-            }
+                plan::of(tx, |tx| page(tx, &TenantId::new("t"), &query))
+            };
+            let place = Place(0, Some(("a".into(), UserId::new("u"))));
+            plans.push((plan(None), format!("{index} (tenant_id=?")));
+            plans.push((plan(Some(place)), format!("{index} (tenant_id=? AND {behind})")));
         }
         Ok(plans)
     });
-    for (plan, index) in plans.await.unwrap() {
-        let expected =
-            [format!("SEARCH users USING INDEX {index} "), format!("SEARCH users USING COVERING INDEX {index} ")];
-        assert!(expected.iter().any(|expected| plan.starts_with(expected)), "{index}: {plan}");
-        assert!(!plan.contains("TEMP B-TREE"), "{index}: {plan}");
+    for (plan, way) in plans.await.unwrap() {
+        let expected = [format!("SEARCH users USING INDEX {way}"), format!("SEARCH users USING COVERING INDEX {way}")];
+        assert!(expected.iter().any(|expected| plan.starts_with(expected)), "{way}: {plan}");
+        assert!(!plan.contains("TEMP B-TREE"), "{way}: {plan}");
     }
 }
 
 #[test]
-fn a_choice_is_walked_branch_by_branch() {
+fn the_narrowest_index_is_walked_branch_by_branch() {
     let along = |filter: &UserFilter| {
         let query = UserQuery { filter: Some(filter.clone()), ..UserQuery::default() };
-        branches(&query).into_iter().map(|branch| (branch.along, branch.rest)).collect::<Vec<_>>()
+        branch::all(&query).into_iter().map(|branch| (branch.along, branch.rest)).collect::<Vec<_>>()
     };
     let name = test(UserField::DisplayName("Ana".into()), Operator::StartsWith);
     let mail = test(UserField::Mail(Some("ANA@x".into())), Operator::Eq);
@@ -74,11 +116,22 @@ fn a_choice_is_walked_branch_by_branch() {
     assert_eq!(along(&either), [(by_name.clone(), None), (by_mail.clone(), not_by_name)]);
     // The narrower of two bounds, and the whole condition on the way.
     let all = both(name.clone(), mail);
-    assert_eq!(along(&all), [(by_mail, Some(all.clone()))]);
+    assert_eq!(along(&all), [(by_mail.clone(), Some(all.clone()))]);
     // No index bounds it.
     let disabled = eq(UserField::AccountEnabled(false));
     let open = Filter::Or(Box::new(name), Box::new(disabled));
     assert_eq!(along(&open), [(Along::Key(Key::Id, Range::All), Some(open.clone()))]);
     let word = test(UserField::Word("ana".into()), Operator::StartsWith);
     assert_eq!(along(&word), [(Along::Words("ana".into()), None)]);
+    // An order has its own index, which others may lead past.
+    let leading = |filter: Option<UserFilter>| {
+        let query = UserQuery { filter, order: Some((Key::DisplayName, true)), ..UserQuery::default() };
+        let leading = branch::leading(&query, &branch::all(&query));
+        leading.map(|branches| branches.into_iter().map(|branch| branch.along).collect::<Vec<_>>())
+    };
+    assert_eq!(leading(Some(word)), Some(vec![Along::Words("ana".into())]));
+    assert_eq!(leading(Some(either)), Some(vec![by_name, by_mail.clone()]));
+    assert_eq!(leading(Some(all)), None);
+    assert_eq!(leading(Some(open)), None);
+    assert_eq!(leading(None), None);
 }

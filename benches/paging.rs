@@ -89,7 +89,7 @@ async fn main() {
         "users?$top=100&$search=%22displayName:user%22",
         "users?$top=100&$filter=accountEnabled%20eq%20true",
         "users?$top=100&$filter=accountEnabled%20eq%20false",
-        "users/delta?$top=100",
+        "users/delta",
         "reports/authenticationMethods/userRegistrationDetails?$top=100",
         "reports/authenticationMethods/userRegistrationDetails?$top=100&$filter=startsWith(userDisplayName,'User')",
     ] {

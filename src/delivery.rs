@@ -3,10 +3,12 @@
 //! A message is claimed by one conditional update with a lease, so any number of replicas may deliver from one
 //! database; whoever dies with a message in hand loses it to the next when the lease is over. So a message is sent at
 //! least once, and its id lets receivers drop what they have seen. Each channel has a loop of its own: a gateway that
-//! hangs delays nothing but its own channel.
+//! hangs delays nothing but its own channel. Devices are woken at addresses of their own, so there a tenant has no more
+//! than its share: one that never answers delays its own tenant.
 
 mod outbox_file;
 mod smtp;
+mod under_way;
 mod wake;
 mod webhook;
 
@@ -15,6 +17,7 @@ use std::{sync::Arc, time::Duration};
 use prometheus::{IntCounterVec, Opts};
 use secrecy::ExposeSecret;
 use tokio::task::JoinSet;
+use under_way::UnderWay;
 
 use crate::{
     clock::Timestamp,
@@ -39,8 +42,12 @@ const PAUSE: Duration = Duration::from_millis(500);
 const LONG_PAUSE: Duration = Duration::from_secs(5);
 /// Messages of one channel that one process sends at the same time.
 const AT_ONCE: usize = 16;
+/// Wake-ups of one tenant that one process sends at the same time.
+const WAKES_OF_A_TENANT_AT_ONCE: usize = 4;
 /// How long one attempt may take, whatever the sender's own limits are.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The same for a wake-up: a hint to a device that asks by itself as well, and tried once.
+const WAKE_PATIENCE: Duration = Duration::from_secs(3);
 /// How long a claimed message is left to its worker, in seconds; longer than an attempt may take.
 const LEASE_SECONDS: i64 = 60;
 /// Attempts after which a message is given up, if it does not expire before.
@@ -161,28 +168,27 @@ impl Delivery {
     }
 
     async fn run_channel(self, channel: Channel) {
-        let mut sending = JoinSet::new();
+        let mut sending = UnderWay::new(if channel == Channel::Push { WAKES_OF_A_TENANT_AT_ONCE } else { AT_ONCE });
         loop {
-            while sending.try_join_next().is_some() {}
-            let room = AT_ONCE - sending.len();
-            let pause = match self.claim(channel, room).await {
+            sending.forget_done();
+            let pause = match self.claim(channel, &sending).await {
                 Ok(claimed) => {
-                    let is_full = claimed.len() == room;
                     for message in claimed {
-                        let this = self.clone();
-                        sending.spawn(async move { this.deliver(message).await });
+                        let (this, tenant) = (self.clone(), message.row.tenant_id.clone());
+                        sending.spawn(tenant, async move { this.deliver(message).await });
                     }
-                    if is_full { None } else { Some(PAUSE) }
+                    PAUSE
                 }
                 Err(error) => {
                     tracing::warn!(%error, %channel, "the outbox cannot be read");
-                    Some(LONG_PAUSE)
+                    LONG_PAUSE
                 }
             };
-            match pause {
-                Some(pause) => tokio::time::sleep(pause).await,
-                // There may be more: go on as soon as there is room.
-                None => drop(sending.join_next().await),
+            if sending.is_full() {
+                sending.one_done().await;
+            } else {
+                // There may be more as soon as there is room; and there may be new ones.
+                drop(tokio::time::timeout(pause, sending.one_done()).await);
             }
         }
     }
@@ -192,7 +198,7 @@ impl Delivery {
         let mut tried = 0;
         for channel in self.senders.channels() {
             loop {
-                let claimed = self.claim(channel, AT_ONCE).await?;
+                let claimed = self.claim(channel, &UnderWay::new(AT_ONCE)).await?;
                 if claimed.is_empty() {
                     break;
                 }
@@ -205,10 +211,11 @@ impl Delivery {
         Ok(tried)
     }
 
-    /// Claims up to `most` messages that are due. An idle look is one read by index, and no write.
-    async fn claim(&self, channel: Channel, most: usize) -> Result<Vec<Claimed>> {
-        let limit = i64::try_from(most).map_err(Error::internal)?;
-        let due = self.store.read(move |tx| messages::due(tx, channel, limit)).await?;
+    /// Claims messages that are due, as many as there is room for. An idle look is one read by index, and no write.
+    async fn claim(&self, channel: Channel, sending: &UnderWay) -> Result<Vec<Claimed>> {
+        let (limit, busy) = (i64::try_from(sending.room()).map_err(Error::internal)?, sending.busy());
+        let mut due = self.store.read(move |tx| messages::due(tx, channel, &busy, limit)).await?;
+        sending.keep_shares(&mut due);
         if due.is_empty() {
             return Ok(vec![]);
         }
@@ -231,8 +238,10 @@ impl Delivery {
         let (result, retry_at) = match outcome {
             Ok(()) => ("sent", None),
             Err(Failure { reason, is_final }) => {
-                let retry_at = now.plus_seconds(delay(row.attempts));
-                let gives_up = is_final || row.attempts >= MOST_ATTEMPTS || retry_at >= row.expires_at;
+                // From the end of the attempt: one that takes long must not be due again at once.
+                let retry_at = self.store.context().clock.now().plus_seconds(delay(row.attempts));
+                let most_attempts = if row.channel == Channel::Push { 1 } else { MOST_ATTEMPTS };
+                let gives_up = is_final || row.attempts >= most_attempts || retry_at >= row.expires_at;
                 let (channel, id, attempts) = (row.channel, &row.message_id, row.attempts);
                 if gives_up {
                     tracing::warn!(%channel, id, attempts, reason, "a message was given up");
@@ -268,7 +277,8 @@ impl Delivery {
             now,
             message: &message,
         };
-        match tokio::time::timeout(PATIENCE, sender.send(&outgoing)).await {
+        let patience = if row.channel == Channel::Push { WAKE_PATIENCE } else { PATIENCE };
+        match tokio::time::timeout(patience, sender.send(&outgoing)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Failure::passing("it took too long")),
         }

@@ -16,6 +16,8 @@ use crate::{
 
 pub mod limits;
 
+pub use limits::Owner;
+
 /// What this server can send, and how much of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sending {
@@ -77,7 +79,7 @@ pub fn enqueue(tx: &mut Tx<'_>, tenant: &TenantId, message: &Message) -> Result<
 }
 
 /// Sends a message to a user, as far as there is a sender and the limits allow.
-pub fn send(tx: &mut Tx<'_>, sending: &Sending, user: &User, message: &Message) -> Result<()> {
+pub fn send(tx: &mut Tx<'_>, sending: &Sending, user: &User, message: &Message, owner: Owner) -> Result<()> {
     if !sending.can(message.channel) {
         let message = format!(
             "This server has no sender for {0}: its operator must configure one (rekey serve --help names the options \
@@ -86,6 +88,6 @@ pub fn send(tx: &mut Tx<'_>, sending: &Sending, user: &User, message: &Message) 
         );
         return Err(Error::Conflict { code: "senderNotConfigured", message });
     }
-    limits::count(tx, sending, user, message)?;
+    limits::count(tx, sending, user, message, owner)?;
     enqueue(tx, &user.tenant_id, message)
 }

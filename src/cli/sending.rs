@@ -82,16 +82,12 @@ impl SendingOptions {
             None if demo_outbox.is_some() => Reach::Any,
             None => Reach::Public,
         };
-        // Devices do not know a secret of the operator's; theirs is signed with one of this installation.
-        let signer = match &signer {
-            Some(signer) => signer.clone(),
-            None => Signer::derived(sealer),
-        };
         let senders = Senders {
             sms: webhook(&self.sms_webhook)?,
             voice: webhook(&self.voice_webhook)?,
             email,
-            push: wake(signer, reach),
+            // Never the operator's secret: whoever has an app would get signatures that the operator's receivers accept.
+            push: wake(Signer::derived(sealer), reach),
         };
         let reaches_nobody = senders.sms.is_none() && senders.voice.is_none() && senders.email.is_none();
         let path = self.outbox_file.clone().or(demo_outbox.filter(|_| reaches_nobody));

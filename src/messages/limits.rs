@@ -29,9 +29,20 @@ struct Limit {
     whose: &'static str,
 }
 
+/// Whether a number or address is the user's. Codes to those that anybody may have typed in are counted apart, so that
+/// nobody uses up the codes that the owner of a number needs to sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    Known,
+    Claimed,
+}
+
 /// Counts a message, or refuses it: when one limit is reached, nothing is counted, as the transaction is undone.
-pub fn count(tx: &mut Tx<'_>, sending: &Sending, user: &User, message: &Message) -> Result<()> {
-    let address = tx.fingerprint(&[b"sent to", bare(message).as_bytes()]);
+pub fn count(tx: &mut Tx<'_>, sending: &Sending, user: &User, message: &Message, owner: Owner) -> Result<()> {
+    let address = match owner {
+        Owner::Known => tx.fingerprint(&[b"sent to", message.to.to_lowercase().as_bytes()]),
+        Owner::Claimed => tx.fingerprint(&[b"sent to whoever claims", bare(message).as_bytes()]),
+    };
     let limit = |scope, seconds, most, whose| Limit { scope, seconds, most, whose };
     let all = [
         limit(format!("10m/{address}"), 10 * MINUTE, ADDRESS_PER_TEN_MINUTES, "this number or address"),
@@ -50,7 +61,8 @@ pub fn count(tx: &mut Tx<'_>, sending: &Sending, user: &User, message: &Message)
     Ok(())
 }
 
-/// What counts as the same number or address: extensions of one number do, and so do capitals in an address.
+/// What counts as the same number or address as long as nobody has proven it: extensions of one number do, and so do
+/// capitals in an address. (Of a switchboard whose extensions are known, every extension has its own codes.)
 fn bare(message: &Message) -> String {
     match message.channel {
         Channel::Sms | Channel::Voice => message.to.split('x').next().unwrap_or_default().to_owned(),

@@ -14,7 +14,7 @@ use crate::{
     clock::Timestamp,
     error::{Area, Error, Result},
     id::{ChallengeId, SessionId},
-    messages::{self, Message, Sending},
+    messages::{self, Message, Owner, Sending},
     store::{
         Tx,
         challenges::{self, Challenge, Purpose},
@@ -135,7 +135,8 @@ pub fn send(tx: &mut Tx<'_>, user: &User, method: &Method, session: Option<&Sess
     let state = State { code: tx.entropy().text(b"0123456789", DIGITS.into()), to: to.to_owned(), channel };
     let expires_at = tx.now().plus_minutes(MINUTES);
     let message = write(tx, user, &state, expires_at)?;
-    messages::send(tx, via.sending, user, &message)?;
+    let owner = if method.is_complete() { Owner::Known } else { Owner::Claimed };
+    messages::send(tx, via.sending, user, &message, owner)?;
 
     for replaced in open(tx, user, method, session)? {
         challenges::take(tx, &replaced)?;

@@ -51,9 +51,10 @@ pub fn insert(tx: &mut Tx<'_>, row: &MessageRow) -> Result<()> {
     Ok(())
 }
 
-/// The messages of one channel that are due, of every tenant, the longest waiting first.
-pub fn due(tx: &mut Tx<'_>, channel: Channel, limit: i64) -> Result<Vec<MessageRow>> {
+/// The messages of one channel that are due, of every tenant but the `busy` ones, the longest waiting first.
+pub fn due(tx: &mut Tx<'_>, channel: Channel, busy: &[TenantId], limit: i64) -> Result<Vec<MessageRow>> {
     let query = messages::table.filter(messages::channel.eq(channel)).filter(messages::next_attempt_at.le(tx.now));
+    let query = query.filter(messages::tenant_id.ne_all(busy));
     let query = query.order((messages::next_attempt_at, messages::message_id)).limit(limit);
     Ok(query.select(MessageRow::as_select()).load(tx.conn)?)
 }

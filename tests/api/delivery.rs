@@ -11,6 +11,7 @@ use rekey::{
     store::{Context, Store, messages::Channel},
 };
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{
     receivers::{MailServer, Received, WebServer},
@@ -214,7 +215,7 @@ async fn whoever_dies_with_a_message_loses_it() {
         let app = with_manual_clock(backend).await;
         enqueue(&app, Channel::Sms, "+1 2065550100").await;
         let write = app.app.store.write(&app.tenant, |tx| {
-            let mut row = rekey::store::messages::due(tx, Channel::Sms, 10)?.remove(0);
+            let mut row = rekey::store::messages::due(tx, Channel::Sms, &[], 10)?.remove(0);
             let seen = row.clone();
             let lease = tx.now().plus_seconds(60);
             assert!(rekey::store::messages::claim(tx, &mut row, lease)?);
@@ -288,13 +289,77 @@ async fn a_device_is_woken_at_its_own_address() {
         assert_eq!(received[0].body, "123456 is your code — geheim.");
         assert_signed(&received[0]);
 
+        // It asks by itself as well: there is one attempt.
+        receiver.answer(500);
+        enqueue(&app, Channel::Push, &receiver.url).await;
+        delivery(&app, to(Reach::Any)).drain().await.unwrap();
+        assert_eq!((receiver.received().len(), waiting(&app)), (2, 0));
+
         // From the internet nobody reaches into this network.
         let port = receiver.url.rsplit(':').next().unwrap().to_owned();
         for host in ["http://127.0.0.1", "https://127.0.0.1", "https://localhost", "https://[::1]"] {
             enqueue(&app, Channel::Push, &format!("{host}:{port}")).await;
         }
         delivery(&app, to(Reach::Public)).drain().await.unwrap();
-        assert_eq!(receiver.received().len(), 1);
+        assert_eq!(receiver.received().len(), 2);
     })
     .await;
+}
+
+/// The addresses of devices are their own, and one may be made to hang.
+#[tokio::test]
+async fn a_device_that_never_answers_delays_its_own_tenant_only() {
+    on_each_backend(async |mut app| {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}/", silent.local_addr().unwrap());
+        let receiver = WebServer::start().await;
+        for _ in 0..200 {
+            enqueue(&app, Channel::Push, &address).await;
+        }
+        let own = app.tenant.clone();
+        app.tenant = app.new_tenant("fabrikam.example").await;
+        enqueue(&app, Channel::Push, &receiver.url).await;
+        app.tenant = own;
+        let wake = Wake::new(signer(), Reach::Any).unwrap();
+        let senders = Senders { push: Some(Sender::Wake(wake)), ..Senders::default() };
+        let worker = tokio::spawn(delivery(&app, senders).run());
+        for _ in 0..600 {
+            if !receiver.received().is_empty() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        assert_eq!(receiver.received().len(), 1);
+        assert!(waiting(&app) > 1, "what hangs was not waited for");
+        worker.abort();
+    })
+    .await;
+}
+
+/// The wait begins when an attempt ends: one that takes long is not made again at once.
+#[tokio::test]
+async fn a_slow_failure_is_waited_for_as_well() {
+    for backend in backends() {
+        let app = with_manual_clock(backend).await;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let clock = app.app.store.context().clock.clone();
+        let gateway = tokio::spawn(async move {
+            while let Ok((mut connection, _)) = listener.accept().await {
+                clock.advance_seconds(20);
+                let refusal = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                assert!(connection.read(&mut [0; 4096]).await.unwrap() > 0);
+                connection.write_all(refusal).await.unwrap();
+            }
+        });
+        let webhook = Webhook::new(url.parse().unwrap(), signer()).unwrap();
+        let delivery = delivery(&app, Senders { sms: Some(Sender::Webhook(webhook)), ..Senders::default() });
+        enqueue(&app, Channel::Sms, "+1 2065550100").await;
+        assert_eq!(delivery.drain().await.unwrap(), 1);
+        pass(&app, 1);
+        assert_eq!(delivery.drain().await.unwrap(), 0, "not before its time");
+        pass(&app, 1);
+        assert_eq!(delivery.drain().await.unwrap(), 1);
+        gateway.abort();
+    }
 }

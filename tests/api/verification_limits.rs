@@ -11,7 +11,11 @@ use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::support::{Answer, Backend, Setup, TestApp, backends, database, on_each_backend, seed};
+use crate::{
+    oath_fixtures::add_member,
+    sign_in_fixtures::{OWN, as_user, assert},
+    support::{Answer, Backend, Setup, TestApp, backends, database, on_each_backend, seed},
+};
 
 const DAY: i64 = 24 * 3600;
 const MOBILE: &str = "3179e48a-750b-4051-897c-87b9720928f7";
@@ -45,19 +49,20 @@ async fn a_number_and_a_user_get_so_many_codes() {
             seed::phone(&app, user, PhoneType::Mobile, "+1 2065550100").await;
             seed::phone(&app, user, PhoneType::Office, office).await;
         }
-        // The number counts, whoever has it and with whatever extension.
-        for (user, phone) in [(&adele, MOBILE), (&adele, OFFICE), (&adele, MOBILE), (&other, MOBILE), (&adele, MOBILE)]
+        // The number counts, whoever has it.
+        for (user, phone) in [(&adele, MOBILE), (&other, MOBILE), (&adele, MOBILE), (&other, MOBILE), (&adele, MOBILE)]
         {
             send(&app, user, phone).await.expect(202);
         }
         let before = database::digest(&app);
-        for (user, phone) in [(&adele, MOBILE), (&adele, OFFICE), (&other, MOBILE)] {
-            assert_eq!(wait(send(&app, user, phone).await), 600);
+        for user in [&adele, &other] {
+            assert_eq!(wait(send(&app, user, MOBILE).await), 600);
         }
         // What was refused is neither counted nor sent, nor does it end the code before it.
         assert_eq!(database::digest(&app), before);
         assert_eq!(app.sent().await.len(), 5);
-        send(&app, &other, OFFICE).await.expect(202);
+        // A switchboard has many users: each extension counts for itself.
+        send(&app, &adele, OFFICE).await.expect(202);
 
         clock.advance_seconds(599);
         assert_eq!(wait(send(&app, &adele, MOBILE).await), 1);
@@ -82,6 +87,39 @@ async fn a_number_and_a_user_get_so_many_codes() {
         send(&app, &adele, MOBILE).await.expect(202);
         rekey::worker::run_once(&app.app.store).await.unwrap();
         assert_eq!(database::digest(&app)["send_counts"].len(), 4);
+    }
+}
+
+/// Whoever types somebody else's number in does not use up the codes that the other needs to sign in.
+#[tokio::test]
+async fn a_number_that_is_only_claimed_counts_for_itself() {
+    for backend in backends() {
+        let (app, _) = on_the_hour(backend, 10_000).await;
+        let owner = seed::user(&app, "owner").await;
+        seed::phone(&app, &owner, PhoneType::Mobile, "+1 2065550100").await;
+        let numbers = ["+1 2065550100", "+1 2065550100x1", "+1 2065550100x2"];
+        let mut claims = vec![];
+        for (index, number) in numbers.into_iter().enumerate() {
+            let name = format!("mallory{index}@contoso.example");
+            add_member(&app, &name).await;
+            let session = assert(&app, &name).await;
+            let token = session["registrationToken"].as_str().unwrap().to_owned();
+            let phone_type = if number.contains('x') { "office" } else { "mobile" };
+            let body = json!({"phoneNumber": number, "phoneType": phone_type});
+            let made = as_user(&app, &token, Method::POST, &format!("{OWN}/phoneMethods"), body).await.expect(201).json;
+            claims.push((token, format!("{OWN}/phoneMethods/{}/sendVerification", made["id"].as_str().unwrap())));
+        }
+        // With whatever extension.
+        for (token, path) in claims.iter().cycle().take(5) {
+            as_user(&app, token, Method::POST, path, json!({})).await.expect(202);
+        }
+        for (token, path) in &claims {
+            assert_eq!(wait(as_user(&app, token, Method::POST, path, json!({})).await), 600);
+        }
+        for _ in 0..5 {
+            send(&app, &owner, MOBILE).await.expect(202);
+        }
+        assert_eq!(wait(send(&app, &owner, MOBILE).await), 600);
     }
 }
 

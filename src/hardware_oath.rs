@@ -268,7 +268,7 @@ fn find(tx: &mut Tx<'_>, actor: &Actor, key: &DeviceKey) -> Result<Device> {
         }
         DeviceKey::SerialNumber(serial) => (devices::find_by_serial(tx, &actor.tenant, serial.trim())?, serial),
     };
-    device.ok_or_else(|| Error::method_not_found(named.chars().take(inventory::MAX_TEXT_LENGTH).collect::<String>()))
+    device.ok_or_else(|| Error::method_not_found(named))
 }
 
 /// Assigns a token whose caller was authorized on the user, and records it.

@@ -191,12 +191,13 @@ impl HardwareOathDevicesApi {
     /// As `text/csv`, the file that Microsoft Entra takes: a first line with the columns `upn`, `serial number`, `secret
     /// key` (Base32), `time interval` (30 or 60), `manufacturer` and `model`, then one line per token; at most 100,000.
     /// Beyond Entra, the columns `hash function`, `otp type` (`totp` or `hotp`) and `digits` (6 or 8) may follow. As
-    /// `application/pskc+xml`, a vendor's file of RFC 6030 with plain secrets; encrypted files are imported at the
-    /// command line, where their key or password stays. A token whose `upn` or `UserId` names a user is assigned to
-    /// that user. Good lines and keys land, bad ones are in the report. Tokens
-    /// that are in the inventory already are skipped (and assigned if they are still available), so a corrected file
-    /// can be sent again. Needs the permission `Policy.ReadWrite.AuthenticationMethod`, or the role Authentication
-    /// Policy Administrator; to assign, also `UserAuthenticationMethod.ReadWrite.All` or Authentication Administrator.
+    /// `application/pskc+xml`, a vendor's file of RFC 6030 with plain secrets. A file has at most 16 MiB; larger ones, and
+    /// encrypted ones, are imported at the command line (`rekey hardware-oath import`), where their key or password stays.
+    /// A token whose `upn` or `UserId` names a user is assigned to that user. Good lines and keys land, bad ones are in the
+    /// report. Tokens that are in the inventory already are skipped (and assigned if they are still available), so a
+    /// corrected file can be sent again. Needs the permission `Policy.ReadWrite.AuthenticationMethod`, or the role
+    /// Authentication Policy Administrator; to assign, also `UserAuthenticationMethod.ReadWrite.All` or Authentication
+    /// Administrator.
     #[oai(
         path = "/v1.0/directory/authenticationMethodDevices/hardwareOathDevices/import",
         method = "post",

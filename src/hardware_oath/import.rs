@@ -6,7 +6,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead, Read, Seek},
+    io::{BufRead, Seek},
 };
 
 use serde::{Deserialize, Serialize};
@@ -74,6 +74,9 @@ impl ImportReport {
     }
 }
 
+/// What was read: the line it begins in, and the token or what is wrong with it.
+type Parsed = (u64, std::result::Result<NewDevice, String>);
+
 /// One row that can be read; whether it is right is seen when it is carried out.
 #[derive(Clone)]
 struct Row {
@@ -99,18 +102,17 @@ pub async fn import(
     }
 }
 
-/// Imports a CSV file.
-pub async fn import_csv(app: &App, caller: Caller, reader: impl Read + Send + 'static) -> Result<ImportReport> {
-    let mut import = Import::begin(app, caller).await?;
-    // Parsing a long file would keep other requests of this thread waiting.
-    let parsed = tokio::task::spawn_blocking(move || file::parse(reader)).await.map_err(Error::internal)?;
-    let (rows, unreadable) = parsed?;
-    import.report.add(unreadable);
-    let mut rows = rows.into_iter().peekable();
-    while rows.peek().is_some() {
-        import.land(rows.by_ref().take(CHUNK_ROWS).collect()).await?;
-    }
-    Ok(import.finish())
+/// Imports a CSV file. It is read twice and never held in memory: first it is checked from end to end, so that a file
+/// that is none imports nothing; then its rows land while the next ones are read.
+pub async fn import_csv(
+    app: &App,
+    caller: Caller,
+    mut file: impl BufRead + Seek + Send + 'static,
+) -> Result<ImportReport> {
+    let import = Import::begin(app, caller).await?;
+    let check = move || file::check(&mut file).and_then(|()| rewound(file));
+    let file = tokio::task::spawn_blocking(check).await.map_err(Error::internal)??;
+    import.land_all(move || file::Rows::open(file)).await
 }
 
 /// Imports a PSKC file. It is read twice and never held in memory: first it is checked from end to end, so that a wrong
@@ -121,37 +123,20 @@ pub async fn import_pskc(
     mut file: impl BufRead + Seek + Send + 'static,
     key: FileKey,
 ) -> Result<ImportReport> {
-    let mut import = Import::begin(app, caller).await?;
+    let import = Import::begin(app, caller).await?;
     let now = app.store.context().clock.now();
     let check = move || {
         let keys = pskc::check(&mut file, &key, now)?;
-        file.rewind().map_err(|error| Error::invalid("file", format!("The file cannot be read twice: {error}.")))?;
-        Ok::<_, Error>((file, keys))
+        Ok::<_, Error>((rewound(file)?, keys))
     };
     let (file, keys) = tokio::task::spawn_blocking(check).await.map_err(Error::internal)??;
-    let (chunks, mut landing) = mpsc::channel(1);
-    let reading = tokio::task::spawn_blocking(move || {
-        let mut packages = pskc::Packages::open(file, keys, now)?;
-        loop {
-            let mut chunk: (Vec<Row>, ImportReport) = Default::default();
-            for package in packages.by_ref().take(CHUNK_ROWS) {
-                match package? {
-                    (line, Ok(device)) => chunk.0.push(Row { line, device }),
-                    (line, Err(reason)) => chunk.1.fail(line, reason),
-                }
-            }
-            // Nobody receives any more after a fault of the database.
-            if (chunk.0.is_empty() && chunk.1.failed.is_empty()) || chunks.blocking_send(chunk).is_err() {
-                return Ok::<_, Error>(());
-            }
-        }
-    });
-    while let Some((rows, unreadable)) = landing.recv().await {
-        import.report.add(unreadable);
-        import.land(rows).await?;
-    }
-    reading.await.map_err(Error::internal)??;
-    Ok(import.finish())
+    import.land_all(move || pskc::Packages::open(file, keys, now)).await
+}
+
+/// Back at its beginning.
+fn rewound<F: Seek>(mut file: F) -> Result<F> {
+    file.rewind().map_err(|error| Error::invalid("file", format!("The file cannot be read twice: {error}.")))?;
+    Ok(file)
 }
 
 /// An import that goes on, a chunk of rows per transaction: rows that landed stay when a later chunk meets a fault. An
@@ -175,6 +160,38 @@ impl Import {
         Ok(Self { app: app.clone(), caller, attempt, chunks: 0, report: ImportReport::default() })
     }
 
+    /// Lands all that `open` reads, each chunk while the next one is read.
+    async fn land_all<Rows>(mut self, open: impl FnOnce() -> Result<Rows> + Send + 'static) -> Result<ImportReport>
+    where
+        Rows: Iterator<Item = Result<Parsed>>,
+    {
+        let (chunks, mut landing) = mpsc::channel(1);
+        // Parsing a long file would keep other requests of this thread waiting.
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut all = open()?;
+            loop {
+                let mut chunk: (Vec<Row>, ImportReport) = Default::default();
+                for row in all.by_ref().take(CHUNK_ROWS) {
+                    match row? {
+                        (line, Ok(device)) => chunk.0.push(Row { line, device }),
+                        (line, Err(reason)) => chunk.1.fail(line, reason),
+                    }
+                }
+                // Nobody receives any more after a fault of the database.
+                if (chunk.0.is_empty() && chunk.1.failed.is_empty()) || chunks.blocking_send(chunk).is_err() {
+                    return Ok::<_, Error>(());
+                }
+            }
+        });
+        while let Some((rows, unreadable)) = landing.recv().await {
+            self.report.add(unreadable);
+            self.land(rows).await?;
+        }
+        reading.await.map_err(Error::internal)??;
+        self.report.failed.sort_by_key(|row| row.line);
+        Ok(self.report)
+    }
+
     async fn land(&mut self, rows: Vec<Row>) -> Result<()> {
         let once = self.caller.once.as_ref().map(|once| once_per_chunk(once, self.chunks));
         let caller = Caller { once, ..self.caller.clone() };
@@ -182,11 +199,6 @@ impl Import {
         let write = self.app.write(caller, self.attempt.clone(), move |tx, caller| import_rows(tx, caller, &rows));
         self.report.add(write.await?);
         Ok(())
-    }
-
-    fn finish(mut self) -> ImportReport {
-        self.report.failed.sort_by_key(|row| row.line);
-        self.report
     }
 }
 

@@ -156,7 +156,7 @@ pub(super) fn store_new(tx: &mut Tx<'_>, actor: &Actor, new: &NewDevice) -> Resu
     }
     let mut device = Device {
         tenant_id: actor.tenant.clone(),
-        device_id: DeviceId::new(tx.guid()),
+        device_id: DeviceId::new(tx.time_ordered_guid()),
         serial_number: check_name("serialNumber", &new.serial_number)?,
         manufacturer: check_name("manufacturer", &new.manufacturer)?,
         model: check_name("model", &new.model)?,

@@ -1,13 +1,16 @@
 //! Reads the CSV file that Microsoft Entra takes (contract of Graph's hardware tokens) into rows: a header and the
 //! columns `upn, serial number, secret key, time interval, manufacturer, model`, in any order; `hash function`,
-//! `otp type` and `digits` may follow. Knows no database.
+//! `otp type` and `digits` may follow. One row at a time is in memory. Knows no database.
 
-use std::{collections::BTreeMap, io::Read};
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+};
 
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-use super::{ImportReport, Row};
+use super::Parsed;
 use crate::{
     error::{Error, Result},
     hardware_oath::inventory::NewDevice,
@@ -25,61 +28,99 @@ const COLUMNS: [&str; 6] = ["upn", "serial number", "secret key", "time interval
 /// Beyond what Entra takes; a file may leave them out, and a row may leave them empty.
 const MORE_COLUMNS: [&str; 3] = ["hash function", "otp type", "digits"];
 
-/// Reads the file. Rows that cannot be read are in the report; a file without the right header is refused whole.
-pub fn parse(reader: impl Read) -> Result<(Vec<Row>, ImportReport)> {
-    let unreadable = |error: &dyn std::fmt::Display| refuse(format!("The file cannot be read: {error}."));
-    let mut file = Zeroizing::new(Vec::new());
-    reader.take(MAX_BYTES as u64 + 1).read_to_end(&mut file).map_err(|error| unreadable(&error))?;
-    if file.len() > MAX_BYTES {
-        return Err(refuse(format!("A file has at most {MAX_BYTES} bytes; split it.")));
-    }
-    let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(file.as_slice());
-    let columns = columns(csv.byte_headers().map_err(|error| unreadable(&error))?)?;
-    let (mut rows, mut report, mut lines) = (Vec::new(), ImportReport::default(), Lines::new(&file));
-    for (index, record) in csv.byte_records().enumerate() {
+/// Reads a file from end to end and keeps nothing: one without the right header, that is too long or no CSV is refused
+/// whole, before anything lands.
+pub fn check(file: impl Read) -> Result<()> {
+    for (index, row) in Rows::open(file)?.enumerate() {
+        row.map(drop)?;
         if index == MAX_ROWS {
             return Err(refuse(format!("A file has at most {MAX_ROWS} rows; split it.")));
         }
-        let record = record.map_err(|error| unreadable(&error))?;
-        let line = lines.of_record_at(record.position().map_or(0, csv::Position::byte));
-        match read_row(&columns, &record) {
-            Ok(device) => rows.push(Row { line, device }),
-            Err(reason) => report.fail(line, reason),
+    }
+    Ok(())
+}
+
+/// The rows of a file, one at a time: where each begins, and the token or what is wrong with it.
+pub struct Rows<R> {
+    csv: csv::Reader<Lines<R>>,
+    columns: Columns,
+}
+
+impl<R: Read> Rows<R> {
+    pub fn open(file: R) -> Result<Self> {
+        let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(Lines::new(file));
+        let columns = columns(csv.byte_headers().map_err(|error| unreadable(&error))?)?;
+        Ok(Self { csv, columns })
+    }
+}
+
+impl<R: Read> Iterator for Rows<R> {
+    type Item = Result<Parsed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut record = csv::ByteRecord::new();
+        match self.csv.read_byte_record(&mut record) {
+            Ok(false) => None,
+            Ok(true) => {
+                let line = self.csv.get_mut().of_record_at(record.position().map_or(0, csv::Position::byte));
+                Some(Ok((line, read_row(&self.columns, &record))))
+            }
+            Err(error) => Some(Err(unreadable(&error))),
         }
     }
-    Ok((rows, report))
 }
 
 fn refuse(message: String) -> Error {
     Error::invalid("file", message)
 }
 
-/// Counts lines as an editor does. (The csv crate's own count names the blank line before a record, and in files with
-/// CRLF the line before it.)
-struct Lines<'a> {
-    file: &'a [u8],
+fn unreadable(error: &csv::Error) -> Error {
+    refuse(format!("The file cannot be read: {error}."))
+}
+
+/// Passes a file on and counts its lines as an editor does. (The csv crate's own count names the blank line before a
+/// record, and in files with CRLF the line before it.)
+struct Lines<R> {
+    inner: R,
+    /// What was passed on and not counted yet: the record that is being read, and what is read ahead.
+    uncounted: Zeroizing<Vec<u8>>,
+    /// Bytes that were counted.
     offset: usize,
     line: u64,
 }
 
-impl<'a> Lines<'a> {
-    fn new(file: &'a [u8]) -> Self {
-        Self { file, offset: 0, line: 1 }
+impl<R> Lines<R> {
+    fn new(inner: R) -> Self {
+        Self { inner, uncounted: Zeroizing::default(), offset: 0, line: 1 }
     }
 
     /// The line of the first byte at or after `offset` that belongs to a record. Offsets never go down.
     fn of_record_at(&mut self, offset: u64) -> u64 {
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-        while let Some(byte) = self.file.get(self.offset) {
+        let mut counted = 0;
+        while let Some(byte) = self.uncounted.get(counted) {
             let is_break = matches!(byte, b'\n' | b'\r');
-            if self.offset >= offset && !is_break {
+            if self.offset + counted >= offset && !is_break {
                 break;
             }
-            self.offset += 1;
-            let is_first_half = *byte == b'\r' && self.file.get(self.offset) == Some(&b'\n');
+            counted += 1;
+            let is_first_half = *byte == b'\r' && self.uncounted.get(counted) == Some(&b'\n');
             self.line += u64::from(is_break && !is_first_half);
         }
+        self.uncounted.drain(..counted);
+        self.offset += counted;
         self.line
+    }
+}
+
+impl<R: Read> Read for Lines<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        self.uncounted.extend_from_slice(buffer.get(..length).unwrap_or_default());
+        if self.offset + self.uncounted.len() > MAX_BYTES {
+            return Err(io::Error::other(format!("it has more than {MAX_BYTES} bytes; split it")));
+        }
+        Ok(length)
     }
 }
 
@@ -178,8 +219,15 @@ mod tests {
     const HEADER: &str = "upn,serial number,secret key,time interval,manufacturer,model";
 
     fn read(file: impl AsRef<[u8]>) -> Result<(Vec<NewDevice>, Vec<FailedRow>)> {
-        let (rows, report) = parse(std::io::Cursor::new(file.as_ref().to_vec()))?;
-        Ok((rows.into_iter().map(|row| row.device).collect(), report.failed))
+        check(file.as_ref())?;
+        let (mut devices, mut failed) = (vec![], vec![]);
+        for row in Rows::open(file.as_ref())? {
+            match row? {
+                (_, Ok(device)) => devices.push(device),
+                (line, Err(reason)) => failed.push(FailedRow { line, reason }),
+            }
+        }
+        Ok((devices, failed))
     }
 
     #[test]
@@ -256,6 +304,16 @@ mod tests {
         let (rows, failed) = read(format!("{HEADER}\n,1,\"{}", "A".repeat(5000))).unwrap();
         assert!(rows.is_empty());
         assert!(failed[0].reason.contains("'time interval'") || failed[0].reason.contains("quote"), "{failed:?}");
+    }
+
+    #[test]
+    fn lines_are_counted_in_long_files_too() {
+        let row = "a@b,1,2234567abcdef2234567abcdef,60,C,K";
+        for end in ["\n", "\r\n", "\r"] {
+            let file = format!("{HEADER}{end}{}{end}bad{end}", format!("{row}{end}").repeat(5_000));
+            let (rows, failed) = read(file).unwrap();
+            assert_eq!((rows.len(), failed[0].line), (5_000, 5_003), "{end:?}");
+        }
     }
 
     #[test]

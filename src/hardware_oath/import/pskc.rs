@@ -8,7 +8,7 @@ use std::io::BufRead;
 
 use secrecy::{SecretSlice, SecretString};
 
-use super::NewDevice;
+use super::Parsed;
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -111,7 +111,7 @@ impl<R: BufRead> Packages<R> {
         Ok(Self { container: Container::open(file)?, keys, now })
     }
 
-    fn device(&self, line: u64, package: &Element) -> Result<(u64, Result<NewDevice, String>)> {
+    fn device(&self, line: u64, package: &Element) -> Result<Parsed> {
         match package::device(package, self.keys.as_ref(), self.now) {
             Ok(device) => Ok((line, Ok(device))),
             Err(Failure::Key(reason)) => Ok((line, Err(reason))),
@@ -121,7 +121,7 @@ impl<R: BufRead> Packages<R> {
 }
 
 impl<R: BufRead> Iterator for Packages<R> {
-    type Item = Result<(u64, Result<NewDevice, String>)>;
+    type Item = Result<Parsed>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {

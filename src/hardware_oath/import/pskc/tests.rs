@@ -7,6 +7,7 @@ use secrecy::ExposeSecret;
 
 use super::*;
 use crate::{
+    hardware_oath::inventory::NewDevice,
     methods::oath,
     store::devices::{DeviceHash, OtpType},
 };

@@ -270,8 +270,8 @@ fn check_powers(actor: &Actor, rule: &Rule) -> Result<()> {
             return denied("missingPermission", message);
         }
         Powers::User { scope: Scope::Own { mfa: false }, .. } => {
-            let message =
-                "This sign-in was completed without multifactor authentication; sign in with a second factor.";
+            let message = "This sign-in was completed without multifactor authentication; sign in with a second factor \
+                           or a temporary access pass.";
             return denied("scopeTooNarrow", message.into());
         }
         Powers::User { scope: Scope::Own { mfa: true }, .. } => {

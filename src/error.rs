@@ -7,6 +7,9 @@ use std::fmt;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// Characters of an unknown id that a refusal repeats.
+const MAX_ID_REPEATED: usize = 256;
+
 /// Which of Graph's services an error belongs to; they spell the same failure with different codes
 /// (contract of Graph's error responses: `Request_BadRequest` against `badRequest`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,11 +110,16 @@ impl Error {
     }
 
     pub fn user_not_found(user: impl fmt::Display) -> Self {
-        Self::NotFound { area: Area::Directory, what: user.to_string() }
+        Self::not_found(Area::Directory, user)
     }
 
     pub fn method_not_found(id: impl fmt::Display) -> Self {
-        Self::NotFound { area: Area::Methods, what: id.to_string() }
+        Self::not_found(Area::Methods, id)
+    }
+
+    /// `id` is what the caller asked for; only its beginning is repeated, as it may be of any length.
+    fn not_found(area: Area, id: impl fmt::Display) -> Self {
+        Self::NotFound { area, what: id.to_string().chars().take(MAX_ID_REPEATED).collect() }
     }
 
     pub fn conflict(message: impl Into<String>) -> Self {

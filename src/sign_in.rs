@@ -166,9 +166,8 @@ struct Open {
 fn open(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<Open> {
     let (actor, application) = sign_in_service(tx, caller)?;
     let session = SessionId::parse(id).map(|id| sessions::find(tx, &caller.tenant, &id)).transpose()?.flatten();
-    let session = session
-        .filter(|session| session.application_id == application)
-        .ok_or_else(|| Error::method_not_found(id.chars().take(64).collect::<String>()))?;
+    let session =
+        session.filter(|session| session.application_id == application).ok_or_else(|| Error::method_not_found(id))?;
     let state = serde_json::from_str(&session.state).map_err(Error::internal)?;
     let user = match &session.user_id {
         Some(user) => users::find_by_id(tx, &caller.tenant, user, users::Presence::Present)?,
@@ -177,6 +176,25 @@ fn open(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<Open> {
     // Deleted, disabled or signed out meanwhile: nothing that was proven before counts.
     let user = user.filter(|user| user.account_enabled && user.sessions_valid_from <= session.created_at);
     Ok(Open { actor, session, state, user })
+}
+
+/// An open session where all is proven and only a new password or PIN is missing, with its user. Asked before a word is
+/// said about what is new: nobody else learns anything of the user by that.
+fn open_for_change(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    id: &str,
+    wanted: SessionStatus,
+    secret: &str,
+) -> Result<(Open, User)> {
+    let mut open = open(tx, caller, id)?;
+    if open.session.status != wanted {
+        let message = format!("The session is {}; no {secret} is to be changed in it now.", open.session.status);
+        return Err(Error::conflict(message));
+    }
+    let user = open.user.take();
+    let user = user.ok_or_else(|| Error::conflict("The user was changed meanwhile; open a new session."))?;
+    Ok((open, user))
 }
 
 /// Where the session stands. Changes nothing.
@@ -322,6 +340,7 @@ fn settle(tx: &mut Tx<'_>, actor: &Actor, user: Option<&User>, session: &mut Ses
         session.status = evaluate(tx, user, state)?;
     }
     session.state = serde_json::to_string(state).map_err(Error::internal)?;
+    session.expires_at = state.good_until().map_or(session.expires_at, |until| session.expires_at.min(until));
     if session.status == SessionStatus::Completed {
         session.completed_at = Some(tx.now());
     }
@@ -361,7 +380,7 @@ fn view(
             view.registration_token = Some(issuer.for_registration(tx, user, session)?.expose_secret().into());
         }
         (SessionStatus::Completed, Some(completed_at)) => {
-            let outcome = Outcome { session, amr: state.amr(), completed_at };
+            let outcome = Outcome { session, amr: state.amr(), completed_at, good_until: state.good_until() };
             view.outcome_token = Some(issuer.for_outcome(tx, user, &outcome)?.expose_secret().into());
         }
         _ => {}

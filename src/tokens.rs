@@ -211,6 +211,9 @@ impl Issuer {
     pub fn for_outcome(&self, tx: &mut Tx<'_>, user: &User, outcome: &Outcome<'_>) -> Result<SecretString> {
         let mut claims = self.of_session(tx, user, outcome.session, OWN_METHODS, outcome.completed_at);
         claims.exp = claims.iat + OUTCOME_SECONDS;
+        if let Some(until) = outcome.good_until {
+            claims.exp = claims.exp.min(until.seconds());
+        }
         claims.amr = Some(outcome.amr.clone());
         claims.acr = Some(if outcome.amr.iter().any(|word| word == MFA) { "aal2" } else { "aal1" }.into());
         claims.auth_time = Some(outcome.completed_at.seconds());
@@ -245,6 +248,8 @@ pub struct Outcome<'a> {
     /// RFC 8176 values.
     pub amr: Vec<String>,
     pub completed_at: Timestamp,
+    /// When a proof ends that is good for a time only.
+    pub good_until: Option<Timestamp>,
 }
 
 fn template_ids(roles: &[Role]) -> Vec<String> {

@@ -9,6 +9,7 @@ use crate::{
     store::{
         Tx,
         sessions::{self, SessionStatus},
+        tenants::RegistrationProof,
         users::{self, User},
     },
 };
@@ -53,9 +54,12 @@ pub(super) fn may_on_own(tx: &mut Tx<'_>, user: &User, scope: &Scope, action: Ac
         (Scope::Own { .. }, Action::ReadPreferences | Action::ChangeOwnPassword) => true,
         (Scope::Own { mfa: true }, Action::WritePreferences) => true,
         (Scope::Own { mfa: true }, Action::RegisterKind(kind) | Action::WriteKind(kind)) => kind.is_self_service(),
-        // Without a second factor to ask for, the first is all there is; with one, it must have been shown.
+        // Without a second factor to ask for, the first is all there is; with one, it must have been shown. A tenant that
+        // asks for a pass asks whoever is excused from MFA as well.
         (Scope::Own { mfa: false }, Action::RegisterKind(kind)) => {
-            kind.is_self_service() && !methods::has_second_factor(tx, user)?
+            kind.is_self_service()
+                && !methods::has_second_factor(tx, user)?
+                && methods::requirements::registration_proof(tx, user)? == RegistrationProof::FirstFactor
         }
         (Scope::Registration { .. }, Action::RegisterKind(kind)) => kind.is_self_service(),
         _ => false,

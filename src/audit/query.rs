@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use super::{Detail, ModifiedProperty};
 use crate::{
     access::{self, Action, Caller},
-    error::{Area, Error, Result},
+    error::{Error, Result},
     id::AuditEventId,
     store::{
         Tx,
@@ -39,7 +39,7 @@ pub fn find(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<Recorded> {
         Some(id) => audit::find(tx, &actor.tenant, &id)?,
         None => None,
     };
-    event.map(read).ok_or_else(|| Error::NotFound { area: Area::Methods, what: id.chars().take(100).collect() })
+    event.map(read).ok_or_else(|| Error::method_not_found(id))
 }
 
 /// A record whose lists were damaged behind our back must not hide the others, so it is shown as it stands.

@@ -17,6 +17,7 @@ use crate::{
         Tx,
         devices::{self, Device, DeviceStatus},
         methods::{self, MethodRow},
+        sessions,
         users::User,
     },
 };
@@ -246,8 +247,12 @@ pub fn find_kind(tx: &mut Tx<'_>, user: &User, kind: MethodKind, id: &MethodId) 
         .and_then(|method| if method.kind() == kind { Ok(method) } else { Err(Error::method_not_found(id)) })
 }
 
-/// Removes a method. A hardware token goes back to the inventory.
+/// Removes a method. A hardware token goes back to the inventory; a first factor takes along the sessions it may have
+/// opened.
 pub fn remove(tx: &mut Tx<'_>, user: &User, method: &Method) -> Result<()> {
+    if matches!(method.kind(), MethodKind::TemporaryAccessPass | MethodKind::QrCodePin) {
+        sessions::refuse_all(tx, &user.tenant_id, &[&user.user_id])?;
+    }
     match method.place() {
         Place::Row(row) => methods::delete(tx, &user.tenant_id, &user.user_id, &row.method_id).map(drop),
         Place::Inventory(device) => crate::hardware_oath::release(tx, device),

@@ -19,7 +19,12 @@ use crate::{
     directory,
     error::{Error, Result},
     id::MethodId,
-    store::{Tx, methods, users::User},
+    store::{
+        Tx,
+        guesses::{self, GuessKind},
+        methods,
+        users::User,
+    },
 };
 
 /// No letters that are mistaken for one another, read aloud or in print.
@@ -66,12 +71,30 @@ impl std::fmt::Debug for PassView {
     }
 }
 
+/// Minutes after a sign-in with a pass for one use in which the user registers (Graph's rule).
+const REGISTRATION_MINUTES: i64 = 10;
+
+impl Stored<TemporaryAccessPass> {
+    fn ends_at(&self) -> Timestamp {
+        self.detail.start_date_time.plus_minutes(self.detail.lifetime_in_minutes.into())
+    }
+
+    /// Until when a sign-in with the pass at `now` is good: what was obtained with a pass ends with it.
+    pub fn good_until(&self, now: Timestamp) -> Timestamp {
+        if self.detail.is_usable_once {
+            self.ends_at().min(now.plus_minutes(REGISTRATION_MINUTES))
+        } else {
+            self.ends_at()
+        }
+    }
+}
+
 /// Why the pass is not usable at `now`, whatever the tenant allows.
 fn lapse(pass: &Stored<TemporaryAccessPass>, now: Timestamp) -> Option<&'static str> {
     let detail = &pass.detail;
     if now < detail.start_date_time {
         Some("NotYetValid")
-    } else if now >= detail.start_date_time.plus_minutes(detail.lifetime_in_minutes.into()) {
+    } else if now >= pass.ends_at() {
         Some("Expired")
     } else if detail.is_usable_once && pass.row.last_used_at.is_some() {
         Some("OneTimeUsed")
@@ -146,6 +169,8 @@ pub fn issue(tx: &mut Tx<'_>, user: &User, request: &PassRequest) -> Result<Pass
     let mut row = new_row(tx, &user.tenant_id, &user.user_id, MethodKind::TemporaryAccessPass, id, &detail)?;
     row.sealed_secret = Some(tx.seal(&secret_place(&row), code.as_bytes())?);
     methods::insert(tx, &row)?;
+    // Failures with what was tried before do not block the pass that is handed out now.
+    guesses::clear(tx, &user.tenant_id, user.user_id.as_str(), GuessKind::TemporaryAccessPass)?;
     let mut view = view(&Stored { row, detail }, &policy, tx.now());
     view.temporary_access_pass = Some(code);
     Ok(view)

@@ -19,7 +19,7 @@ use crate::{
     store::{
         Tx,
         methods::{self, MethodRow},
-        users::User,
+        users::{self, User},
     },
 };
 
@@ -112,10 +112,18 @@ pub fn verify(
         entry = entry.modified("Status", "pending", "activated");
     }
     audit::record(tx, &actor, entry)?;
-    if !was_complete {
+    if !was_complete || answers_demand(tx, &user, &method)? {
         registration::completed(tx, &actor, &user, &method)?;
     }
     Ok(CodeOutcome::Accepted)
+}
+
+/// Whether an administrator added the method since a registration was demanded: nobody has shown yet that the user has
+/// it, so by its code the user does what was demanded. One that the user had before the demand does not answer it.
+fn answers_demand(tx: &mut Tx<'_>, user: &User, method: &Method) -> Result<bool> {
+    let Method::Phone(phone) = method else { return Ok(false) };
+    let demanded_at = users::requirements(tx, &user.tenant_id, &user.user_id)?.registration_required_at;
+    Ok(demanded_at.is_some_and(|demanded_at| phone.row.created_at >= demanded_at))
 }
 
 fn mark_verified(tx: &mut Tx<'_>, method: Method) -> Result<Method> {

@@ -152,7 +152,7 @@ struct Attempt<'a> {
 
 fn by_password(tx: &mut Tx<'_>, attempt: &Attempt<'_>, check: &PasswordCheck) -> Result<Option<Proof>> {
     throttle::check(tx, attempt.tenant, attempt.subject, GuessKind::Password)?;
-    let matches = match attempt.user {
+    let matches = match attempt.user.filter(|user| user.account_enabled) {
         Some(user) => check.matches && password::is_still(tx, user, check)?,
         None => false,
     };

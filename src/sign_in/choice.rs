@@ -23,7 +23,7 @@ pub(super) fn choose(tx: &mut Tx<'_>, user: &User, session: &SessionRow, state: 
 
 /// Whoever has proven something is told that a method of his cannot be asked for at all. Nobody else learns what there is.
 fn why_not(tx: &mut Tx<'_>, user: &User, state: &State, id: &str) -> Result<Error> {
-    let not_found = Error::method_not_found(id.chars().take(256).collect::<String>());
+    let not_found = Error::method_not_found(id);
     if state.proofs.is_empty() {
         return Ok(not_found);
     }

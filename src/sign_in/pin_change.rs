@@ -1,6 +1,6 @@
 //! The last step of a sign-in with a PIN that must be changed: changing it.
 
-use super::{Open, SessionView, himself, open, settle, view};
+use super::{Open, SessionView, himself, open_for_change, settle, view};
 use crate::{
     access::Caller,
     audit,
@@ -12,24 +12,17 @@ use crate::{
 
 /// What the slow work before [`change`] needs.
 pub fn before(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<Ahead> {
-    let user = open(tx, caller, id)?.user;
-    Ahead::of(tx, user.as_ref())
+    let (_, user) = open_for_change(tx, caller, id, SessionStatus::PinChangeRequired, "PIN")?;
+    Ahead::of(tx, &user)
 }
 
 /// Replaces the PIN of a session where all else is proven, and completes the session.
 pub fn change(tx: &mut Tx<'_>, issuer: &Issuer, caller: &Caller, id: &str, new: &Prepared) -> Result<SessionView> {
-    let Open { actor, mut session, mut state, user } = open(tx, caller, id)?;
-    if session.status != SessionStatus::PinChangeRequired {
-        let message = format!("The session is {}; no PIN is to be changed in it now.", session.status);
-        return Err(Error::conflict(message));
+    let (open, user) = open_for_change(tx, caller, id, SessionStatus::PinChangeRequired, "PIN")?;
+    let Open { actor, mut session, mut state, .. } = open;
+    if !pin::is_still(tx, &user, &new.same)? {
+        return Err(Error::conflict("The PIN was changed meanwhile; open a new session."));
     }
-    let is_still = match &user {
-        Some(user) => pin::is_still(tx, user, &new.same)?,
-        None => false,
-    };
-    let Some(user) = user.filter(|_| is_still) else {
-        return Err(Error::conflict("The user or the PIN was changed meanwhile; open a new session."));
-    };
     let entry = pin::change_at_sign_in(tx, &user, new)?
         .detail("applicationId", session.application_id.as_str())
         .detail("signInSessionId", session.session_id.as_str());

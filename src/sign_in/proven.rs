@@ -36,6 +36,9 @@ pub struct Proof {
     /// RFC 8176 words.
     pub amr: Vec<String>,
     pub at: Timestamp,
+    /// What a temporary access pass opens ends with it.
+    #[serde(default)]
+    pub good_until: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +58,7 @@ pub enum Factor {
 impl Proof {
     pub fn new(at: Timestamp, factor: Factor, amr: &[&str]) -> Self {
         let amr = amr.iter().map(|word| (*word).to_owned()).collect();
-        Self { factor, method_id: None, kind: None, label: None, amr, at }
+        Self { factor, method_id: None, kind: None, label: None, amr, at, good_until: None }
     }
 
     pub fn by_password(at: Timestamp) -> Self {
@@ -65,13 +68,19 @@ impl Proof {
 
     pub(super) fn by(at: Timestamp, factor: Factor, method: &Method, amr: &[&str]) -> Self {
         let (method_id, kind, label) = (Some(method.id()), Some(method.kind()), Some(method.label()));
-        Self { method_id, kind, label, ..Self::new(at, factor, amr) }
+        let good_until = if let Method::TemporaryAccessPass(pass) = method { Some(pass.good_until(at)) } else { None };
+        Self { method_id, kind, label, good_until, ..Self::new(at, factor, amr) }
     }
 }
 
 impl State {
     pub(super) fn has(&self, wanted: &[Factor]) -> bool {
         self.proofs.iter().any(|proof| wanted.contains(&proof.factor))
+    }
+
+    /// When what this session leads to must end, if a proof says so.
+    pub(super) fn good_until(&self) -> Option<Timestamp> {
+        self.proofs.iter().filter_map(|proof| proof.good_until).min()
     }
 
     /// RFC 8176 words of the whole sign-in.

@@ -1,16 +1,13 @@
 //! QR codes with a PIN: one factor, made by administrators, shown once.
 
-use base64::{
-    Engine,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
     oath_fixtures::{add_member, last_event},
     sign_in_fixtures::{
-        SESSIONS, USER, as_user, begin_with, path, register, reset, switch_security_defaults_off, verify,
+        SESSIONS, USER, as_user, begin_with, claims, path, register, reset, switch_security_defaults_off, verify,
     },
     support::{Answer, TestApp, on_each_backend, seed},
 };
@@ -46,11 +43,6 @@ async fn settle(app: &TestApp, content: &str) {
     let change = format!("{}/changePin", path(&session));
     let done = app.post(&change, json!({"newPin": NEW_PIN})).await.expect(200).json;
     assert_eq!(done["status"], "completed");
-}
-
-fn claims(token: &Value) -> Value {
-    let payload = token.as_str().unwrap().split('.').nth(1).unwrap();
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }
 
 /// Seconds between two moments.
@@ -344,6 +336,33 @@ async fn pins_are_reset_by_others_and_changed_by_their_users() {
         }
         as_user(&app, &write, Method::DELETE, &method(USER), json!({})).await.expect(204);
         app.patch(&pin, json!({})).await.expect_error(404, "resourceNotFound");
+    })
+    .await;
+}
+
+/// Whoever knew the old PIN, or has the old badge, gets nowhere with a session that was opened before.
+#[tokio::test]
+async fn a_session_opened_with_what_is_taken_away_is_over() {
+    on_each_backend(async |app| {
+        switch_security_defaults_off(&app).await;
+        let mut content = add_badge(&app, USER).await;
+        for taken_away in ["pin", "standardQRCode", ""] {
+            let session = show(&app, &content, PIN).await.expect(201).json;
+            assert_eq!(session["status"], "pinChangeRequired", "{session}");
+            let what = format!("{}/{taken_away}", method(USER));
+            match taken_away {
+                "pin" => app.patch(&what, json!({"code": PIN})).await.expect(201),
+                _ => app.delete(what.trim_end_matches('/')).await.expect(204),
+            };
+            if taken_away == "standardQRCode" {
+                let end = rekey::clock::Clock::System.now().plus_minutes(30 * 24 * 60).to_iso();
+                let made = app.patch(&what, json!({"expireDateTime": end})).await.expect(201).json;
+                content = made["image"]["rawContent"].as_str().unwrap().to_owned();
+            }
+            let change = format!("{}/changePin", path(&session));
+            app.post(&change, json!({"newPin": NEW_PIN})).await.expect_error(409, "conflict");
+            assert_eq!(app.get(&path(&session)).await.expect(200).json["status"], "refused", "{taken_away}");
+        }
     })
     .await;
 }

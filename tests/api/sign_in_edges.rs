@@ -14,30 +14,11 @@ use serde_json::{Value, json};
 use crate::{
     oath_fixtures::add_member,
     sign_in_fixtures::{
-        OWN, PASSWORD, SESSIONS, USER, add_registered, add_user, as_user, assert, begin, begin_with, path, read_own,
-        register, reset, set_password, sign_in, switch_security_defaults_off, verify,
+        OWN, PASSWORD, SESSIONS, USER, add_registered, add_user, as_user, assert, begin, issue_pass, path, read_own,
+        register, require, requirements, reset, set_password, sign_in, switch_security_defaults_off, verify,
     },
     support::{Answer, TestApp, database, on_each_backend, seed},
 };
-
-fn pass(code: &str) -> Value {
-    json!({"type": "temporaryAccessPass", "verificationCode": code})
-}
-
-/// Hands a pass out; its code.
-async fn issue_pass(app: &TestApp, user: &str, once: bool) -> String {
-    let list = format!("/v1.0/users/{user}/authentication/temporaryAccessPassMethods");
-    let made = app.post(&list, json!({"isUsableOnce": once})).await.expect(201).json;
-    made["temporaryAccessPass"].as_str().unwrap().to_owned()
-}
-
-async fn requirements(app: &TestApp, user: &str) -> Value {
-    app.get(&format!("/v1.0/users/{user}/authentication/requirements")).await.expect(200).json
-}
-
-async fn require(app: &TestApp, user: &str, change: Value) {
-    app.patch(&format!("/v1.0/users/{user}/authentication/requirements"), change).await.expect(204);
-}
 
 #[tokio::test]
 async fn only_applications_with_the_permission_run_sign_ins() {
@@ -291,57 +272,6 @@ async fn without_mfa_a_user_reads_and_begins_and_removes_nothing() {
         as_user(&app, outcome, Method::PATCH, &preferences, change).await.expect(204);
         as_user(&app, outcome, Method::POST, &tokens, json!({})).await.expect(201);
         as_user(&app, outcome, Method::DELETE, &own, json!({})).await.expect(204);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_pass_is_both_factors() {
-    on_each_backend(async |app| {
-        add_registered(&app, USER).await;
-        let code = issue_pass(&app, USER, true).await;
-        let almost = format!("{}{}", if code.starts_with('A') { 'B' } else { 'A' }, &code[1..]);
-        assert_eq!(begin_with(&app, USER, pass("wrong")).await.expect(201).json["status"], "refused");
-        assert_eq!(begin_with(&app, USER, pass(&almost)).await.expect(201).json["status"], "refused");
-        let done = begin_with(&app, USER, pass(&code)).await.expect(201).json;
-        assert_eq!(done["status"], "completed", "{done}");
-        assert_eq!(begin_with(&app, USER, pass(&code)).await.expect(201).json["status"], "refused", "it has one use");
-        let code = issue_pass(&app, USER, false).await;
-        for _ in 0..2 {
-            assert_eq!(begin_with(&app, USER, pass(&code)).await.expect(201).json["status"], "completed");
-        }
-        // As a second factor as well.
-        let session = assert(&app, USER).await;
-        let id = session["methods"][0]["id"].as_str().unwrap();
-        verify(&app, &session, id, "wrong").await.expect_error(400, "badRequest");
-        assert_eq!(verify(&app, &session, id, &code).await.expect(200).json["status"], "completed");
-
-        // Guessing passes locks passes, and neither the password nor the tokens.
-        set_password(&app, USER, false).await;
-        for _ in 0..5 {
-            begin_with(&app, USER, pass("wrong")).await.expect(201);
-        }
-        begin_with(&app, USER, pass(&code)).await.expect_error(429, "TooManyRequests");
-        assert_eq!(begin(&app, USER, PASSWORD).await.expect(201).json["status"], "mfaRequired");
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_pass_opens_the_registration_that_a_reset_demands() {
-    on_each_backend(async |app| {
-        add_registered(&app, USER).await;
-        let report = reset(&app, USER, json!({"issueTemporaryAccessPass": {"isUsableOnce": true}})).await;
-        let code = report["temporaryAccessPass"]["temporaryAccessPass"].as_str().unwrap();
-        let session = begin_with(&app, USER, pass(code)).await.expect(201).json;
-        assert_eq!(session["status"], "registrationRequired", "{session}");
-        assert_eq!(session.get("outcomeToken"), None);
-        assert_eq!(session["methods"], json!([]), "both factors are proven");
-        let (id, token) = register(&app, session["registrationToken"].as_str().unwrap()).await;
-        let session = app.get(&path(&session)).await.expect(200).json;
-        assert_eq!((&session["status"], &session["methods"][0]["id"]), (&json!("mfaRequired"), &json!(id)));
-        assert_eq!(verify(&app, &session, &id, &token.next_code()).await.expect(200).json["status"], "completed");
-        assert_eq!(begin_with(&app, USER, pass(code)).await.expect(201).json["status"], "refused");
     })
     .await;
 }

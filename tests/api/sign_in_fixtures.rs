@@ -1,5 +1,6 @@
 //! Signing in, as a sign-in service and its users do it.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -91,4 +92,30 @@ pub async fn sign_in(app: &TestApp, user: &str, (id, token): &(String, Token)) -
 pub async fn switch_security_defaults_off(app: &TestApp) {
     let policy = "/v1.0/policies/identitySecurityDefaultsEnforcementPolicy";
     app.patch(policy, json!({"isEnabled": false})).await.expect(204);
+}
+
+/// A first factor.
+pub fn pass(code: &str) -> Value {
+    json!({"type": "temporaryAccessPass", "verificationCode": code})
+}
+
+/// Hands a pass out; its code.
+pub async fn issue_pass(app: &TestApp, user: &str, once: bool) -> String {
+    let list = format!("/v1.0/users/{user}/authentication/temporaryAccessPassMethods");
+    let made = app.post(&list, json!({"isUsableOnce": once})).await.expect(201).json;
+    made["temporaryAccessPass"].as_str().unwrap().to_owned()
+}
+
+pub async fn requirements(app: &TestApp, user: &str) -> Value {
+    app.get(&format!("/v1.0/users/{user}/authentication/requirements")).await.expect(200).json
+}
+
+pub async fn require(app: &TestApp, user: &str, change: Value) {
+    app.patch(&format!("/v1.0/users/{user}/authentication/requirements"), change).await.expect(204);
+}
+
+/// What a token says, unchecked.
+pub fn claims(token: &Value) -> Value {
+    let payload = token.as_str().unwrap().split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }

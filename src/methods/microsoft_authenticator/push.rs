@@ -156,7 +156,7 @@ pub fn list(tx: &mut Tx<'_>, caller: &DeviceCaller) -> Result<Vec<PushRequest>> 
 
 /// The open request to this device with this id.
 pub fn find(tx: &mut Tx<'_>, device: &Device, id: &str) -> Result<(Challenge, Question)> {
-    let gone = || Error::method_not_found(id.chars().take(64).collect::<String>());
+    let gone = || Error::method_not_found(id);
     let id = ChallengeId::parse(id).ok_or_else(gone)?;
     let found = challenges::find(tx, &device.user.tenant_id, &id)?.filter(|challenge| {
         challenge.purpose == Purpose::Push && challenge.method_id.as_ref() == Some(&device.app.row.method_id)

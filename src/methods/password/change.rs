@@ -122,7 +122,7 @@ pub fn operation(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str) -> Resu
         Some(id) => operations::find(tx, &user.tenant_id, &user.user_id, &id)?,
         None => None,
     };
-    operation.ok_or_else(|| Error::method_not_found(id.chars().take(64).collect::<String>()))
+    operation.ok_or_else(|| Error::method_not_found(id))
 }
 
 /// What became of a change. A wrong present password is counted, and therefore no error.

@@ -20,6 +20,7 @@ use crate::{
     store::{
         Tx,
         guesses::{self, GuessKind},
+        sessions,
         users::User,
     },
     throttle,
@@ -89,6 +90,8 @@ pub fn reset(tx: &mut Tx<'_>, caller: &Caller, user: &str, new: &NewPin) -> Resu
     method.detail.pin =
         Pin { id, force_change_pin_next_sign_in: true, created_date_time: now, updated_date_time: None };
     replace(tx, &user, &mut method, &new.digest)?;
+    // What was begun with the old PIN must not replace the new one.
+    sessions::refuse_all(tx, &user.tenant_id, &[&user.user_id])?;
     let pin = method.detail.pin.clone();
     let entry = manage::entry(Activity::UPDATE_METHOD, "updated", &user, &Method::QrCodePin(method))
         .because("Admin reset the PIN of the user, who must change it at the next sign-in")
@@ -115,12 +118,9 @@ pub struct Ahead {
 }
 
 impl Ahead {
-    pub fn of(tx: &mut Tx<'_>, user: Option<&User>) -> Result<Self> {
-        let length = match user {
-            Some(user) => length(&MethodsPolicy::of(tx, &user.tenant_id)?)?,
-            None => *LENGTH.start(),
-        };
-        Ok(Self { known: super::known(tx, user)?, length })
+    pub fn of(tx: &mut Tx<'_>, user: &User) -> Result<Self> {
+        let length = length(&MethodsPolicy::of(tx, &user.tenant_id)?)?;
+        Ok(Self { known: super::known(tx, Some(user))?, length })
     }
 }
 
@@ -154,7 +154,7 @@ pub fn before_change(tx: &mut Tx<'_>, caller: &Caller, user: &str) -> Result<Ahe
     let (_, user) = directory::authorize_on_user(tx, caller, Action::ChangeOwnPassword, user)?;
     required(tx, &user)?;
     throttle::check(tx, &user.tenant_id, user.user_id.as_str(), GuessKind::QrCodePin)?;
-    Ahead::of(tx, Some(&user))
+    Ahead::of(tx, &user)
 }
 
 /// A user changes his own PIN, and proves the present one with it.

@@ -119,7 +119,7 @@ fn find(policy: &MethodsPolicy, id: &str) -> Result<Named> {
         return Ok(Named::Kind(id));
     }
     let provider = policy.provider(id).map(|provider| Named::External(provider.id.clone()));
-    provider.ok_or_else(|| Error::method_not_found(id.chars().take(64).collect::<String>()))
+    provider.ok_or_else(|| Error::method_not_found(id))
 }
 
 impl Named {

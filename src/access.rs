@@ -10,7 +10,7 @@ mod rules;
 
 use crate::{
     error::{Area, Error, Result},
-    id::{ApplicationId, RelationshipId, TenantId, TrustedIssuerId, UserId},
+    id::{ApplicationId, RelationshipId, SessionId, TenantId, TrustedIssuerId, UserId},
     roles::Role,
     store::{
         Tx, applications, roles, tenants, trusted_issuers,
@@ -81,6 +81,14 @@ impl Actor {
         matches!(&self.powers, Powers::User { id, .. } if *id == user.user_id)
     }
 
+    /// The session whose outcome the user acts with.
+    pub fn session(&self) -> Option<&SessionId> {
+        match &self.powers {
+            Powers::User { scope: Scope::Own { session, .. }, .. } => session.as_ref(),
+            Powers::User { .. } | Powers::Application { .. } | Powers::Operator | Powers::Partner(_) => None,
+        }
+    }
+
     /// An Authentication Administrator reads methods in restricted form: numbers are masked.
     pub fn sees_full_numbers(&self) -> bool {
         match &self.powers {
@@ -141,8 +149,8 @@ pub fn identify(tx: &mut Tx<'_>, caller: &Caller) -> Result<Actor> {
             }
             let roles = match scope {
                 Scope::Roles => roles_of(tx, &caller.tenant, id)?,
-                Scope::Own { .. } => {
-                    own::check_outcome_stands(tx, &user, *token_issued_at)?;
+                Scope::Own { session, .. } => {
+                    session.iter().try_for_each(|session| own::check_outcome_stands(tx, &user, session))?;
                     vec![]
                 }
                 Scope::Registration { session } => {
@@ -269,12 +277,12 @@ fn check_powers(actor: &Actor, rule: &Rule) -> Result<()> {
             };
             return denied("missingPermission", message);
         }
-        Powers::User { scope: Scope::Own { mfa: false }, .. } => {
+        Powers::User { scope: Scope::Own { mfa: false, .. }, .. } => {
             let message = "This sign-in was completed without multifactor authentication; sign in with a second factor \
                            or a temporary access pass.";
             return denied("scopeTooNarrow", message.into());
         }
-        Powers::User { scope: Scope::Own { mfa: true }, .. } => {
+        Powers::User { scope: Scope::Own { mfa: true, .. }, .. } => {
             return denied("scopeTooNarrow", "A sign-in lets users manage their own methods only.".into());
         }
         Powers::User { scope: Scope::Registration { .. }, .. } => {

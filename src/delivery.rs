@@ -4,7 +4,7 @@
 //! database; whoever dies with a message in hand loses it to the next when the lease is over. So a message is sent at
 //! least once, and its id lets receivers drop what they have seen. Each channel has a loop of its own: a gateway that
 //! hangs delays nothing but its own channel. Devices are woken at addresses of their own, so there a tenant has no more
-//! than its share: one that never answers delays its own tenant.
+//! than its share: one that never answers delays its own tenant, and only several tenants of that kind delay others.
 
 mod outbox_file;
 mod smtp;
@@ -173,9 +173,14 @@ impl Delivery {
             sending.forget_done();
             let pause = match self.claim(channel, &sending).await {
                 Ok(claimed) => {
+                    let none_due = claimed.is_empty();
                     for message in claimed {
                         let (this, tenant) = (self.clone(), message.row.tenant_id.clone());
                         sending.spawn(tenant, async move { this.deliver(message).await });
+                    }
+                    if !none_due && !sending.is_full() {
+                        // Behind those that are beyond a tenant's share there may be others.
+                        continue;
                     }
                     PAUSE
                 }
@@ -265,7 +270,7 @@ impl Delivery {
     async fn attempt(&self, row: &MessageRow, now: Timestamp) -> Result<(), Failure> {
         let sender = self.senders.of(row.channel).ok_or_else(|| Failure::passing("no sender"))?;
         let place = messages::place(&row.tenant_id, &row.message_id);
-        // Without the key that sealed it, another replica may have it.
+        // Without the key that sealed it, another replica may have it. (A wake-up has one attempt, and is only a hint.)
         let opened = self.store.context().sealer.open(&place, &row.sealed_message);
         let opened = opened.map_err(|error| Failure::passing(error.to_string()))?;
         let message: Message =

@@ -41,6 +41,9 @@ use choice::{candidates, choose};
 pub use begin::{FirstFactor, SignInRequest, before, before_pin, begin};
 pub use proven::{Factor, Proof, State};
 
+/// How long the outcome of a sign-in is good, in minutes, and its session with it.
+const OUTCOME_MINUTES: i64 = 15;
+
 /// Who this server is: to applications by its tokens, to browsers by its relying party.
 #[derive(Debug, Clone)]
 pub struct Host {
@@ -122,7 +125,7 @@ fn himself(application: &Actor, user: &User, state: &State) -> Actor {
         powers: Powers::User {
             id: user.user_id.clone(),
             roles: vec![],
-            scope: Scope::Own { mfa: state.has(&[Factor::Possession, Factor::Both]) },
+            scope: Scope::Own { mfa: state.has(&[Factor::Possession, Factor::Both]), session: None },
         },
         display_name: user.display_name.clone(),
         principal_name: Some(user.user_principal_name.clone()),
@@ -340,10 +343,11 @@ fn settle(tx: &mut Tx<'_>, actor: &Actor, user: Option<&User>, session: &mut Ses
         session.status = evaluate(tx, user, state)?;
     }
     session.state = serde_json::to_string(state).map_err(Error::internal)?;
-    session.expires_at = state.good_until().map_or(session.expires_at, |until| session.expires_at.min(until));
     if session.status == SessionStatus::Completed {
         session.completed_at = Some(tx.now());
+        session.expires_at = tx.now().plus_minutes(OUTCOME_MINUTES);
     }
+    session.expires_at = state.good_until().map_or(session.expires_at, |until| session.expires_at.min(until));
     sessions::update(tx, session)?;
     match session.status {
         SessionStatus::Completed => log::record(tx, actor, user, session, state, log::Result::SUCCESS),
@@ -380,7 +384,7 @@ fn view(
             view.registration_token = Some(issuer.for_registration(tx, user, session)?.expose_secret().into());
         }
         (SessionStatus::Completed, Some(completed_at)) => {
-            let outcome = Outcome { session, amr: state.amr(), completed_at, good_until: state.good_until() };
+            let outcome = Outcome { session, amr: state.amr(), completed_at };
             view.outcome_token = Some(issuer.for_outcome(tx, user, &outcome)?.expose_secret().into());
         }
         _ => {}

@@ -38,8 +38,6 @@ use crate::{
 
 /// How long an access token lives, in seconds; Graph's own number.
 pub const LIFETIME_SECONDS: i64 = 3599;
-/// How long the outcome of a sign-in is good for, in seconds.
-pub const OUTCOME_SECONDS: i64 = 15 * 60;
 /// `scp` of the outcome of a sign-in.
 const OWN_METHODS: &str = "UserAuthenticationMethod.ReadWrite";
 /// `scp` of a registration token.
@@ -210,10 +208,7 @@ impl Issuer {
     /// What a completed sign-in ends with: proof for the sign-in service, and the user's key to his own methods.
     pub fn for_outcome(&self, tx: &mut Tx<'_>, user: &User, outcome: &Outcome<'_>) -> Result<SecretString> {
         let mut claims = self.of_session(tx, user, outcome.session, OWN_METHODS, outcome.completed_at);
-        claims.exp = claims.iat + OUTCOME_SECONDS;
-        if let Some(until) = outcome.good_until {
-            claims.exp = claims.exp.min(until.seconds());
-        }
+        claims.exp = outcome.session.expires_at.seconds();
         claims.amr = Some(outcome.amr.clone());
         claims.acr = Some(if outcome.amr.iter().any(|word| word == MFA) { "aal2" } else { "aal1" }.into());
         claims.auth_time = Some(outcome.completed_at.seconds());
@@ -248,8 +243,6 @@ pub struct Outcome<'a> {
     /// RFC 8176 values.
     pub amr: Vec<String>,
     pub completed_at: Timestamp,
-    /// When a proof ends that is good for a time only.
-    pub good_until: Option<Timestamp>,
 }
 
 fn template_ids(roles: &[Role]) -> Vec<String> {
@@ -294,9 +287,10 @@ impl Claims {
                 trusted_issuer: None,
                 scope: match (self.scp.as_deref(), session) {
                     (None, _) => Scope::Roles,
-                    (Some(OWN_METHODS), _) => {
-                        Scope::Own { mfa: self.amr.as_ref().is_some_and(|amr| amr.iter().any(|word| word == MFA)) }
-                    }
+                    (Some(OWN_METHODS), Some(session)) => Scope::Own {
+                        mfa: self.amr.as_ref().is_some_and(|amr| amr.iter().any(|word| word == MFA)),
+                        session: Some(SessionId::new(session.clone())),
+                    },
                     (Some(REGISTRATION), Some(session)) => {
                         Scope::Registration { session: SessionId::new(session.clone()) }
                     }

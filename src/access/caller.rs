@@ -63,6 +63,9 @@ pub enum Scope {
     Own {
         /// Whether it was completed with multifactor authentication.
         mfa: bool,
+        /// The session it was completed in; none when somebody else vouches for the user.
+        #[serde(default)]
+        session: Option<SessionId>,
     },
     /// The registration token of a sign-in session: registering own methods, until registration is done.
     Registration { session: SessionId },

@@ -2,7 +2,6 @@
 
 use super::{Action, Scope};
 use crate::{
-    clock::Timestamp,
     error::{Error, Result},
     id::SessionId,
     methods,
@@ -14,15 +13,14 @@ use crate::{
     },
 };
 
-/// Whoever must register again has not completed a sign-in since: the outcome of an older one is void.
-pub(super) fn check_outcome_stands(tx: &mut Tx<'_>, user: &User, issued_at: Timestamp) -> Result<()> {
-    let requirements = users::requirements(tx, &user.tenant_id, &user.user_id)?;
-    match requirements.registration_required_at {
-        Some(at) if at >= issued_at => Err(Error::unauthenticated(
-            "The user must register again since this token was issued. Sign in again to register.",
-        )),
-        _ => Ok(()),
+/// The outcome of a sign-in is good as long as its session: until a reset, or the end of what it was opened with.
+pub(super) fn check_outcome_stands(tx: &mut Tx<'_>, user: &User, session: &SessionId) -> Result<()> {
+    if stands_at(tx, user, session, SessionStatus::Completed)? {
+        return Ok(());
     }
+    Err(Error::unauthenticated(
+        "This sign-in is over: the user's methods were changed since, or it took too long. Sign in again.",
+    ))
 }
 
 /// An outside issuer does not know that a registration is due, which nothing outranks: its tokens wait for it.
@@ -37,13 +35,15 @@ pub(super) fn check_nothing_is_demanded(tx: &mut Tx<'_>, user: &User) -> Result<
 
 /// A registration token lives as long as its session waits for a registration.
 pub(super) fn check_registration_is_open(tx: &mut Tx<'_>, user: &User, session: &SessionId) -> Result<()> {
-    let open = sessions::find(tx, &user.tenant_id, session)?.is_some_and(|session| {
-        session.user_id.as_ref() == Some(&user.user_id) && session.status == SessionStatus::RegistrationRequired
-    });
-    if open {
+    if stands_at(tx, user, session, SessionStatus::RegistrationRequired)? {
         return Ok(());
     }
     Err(Error::unauthenticated("This registration is done or has ended. Sign in again."))
+}
+
+fn stands_at(tx: &mut Tx<'_>, user: &User, session: &SessionId, status: SessionStatus) -> Result<bool> {
+    let session = sessions::find(tx, &user.tenant_id, session)?;
+    Ok(session.is_some_and(|session| session.user_id.as_ref() == Some(&user.user_id) && session.status == status))
 }
 
 /// What users may do with their own methods. The portal's rule for administrators ("not on yourself") is for the others.
@@ -52,11 +52,11 @@ pub(super) fn may_on_own(tx: &mut Tx<'_>, user: &User, scope: &Scope, action: Ac
         (_, Action::ReadMethods | Action::ReadKind(_)) => true,
         (Scope::Roles | Scope::Own { .. }, Action::ReadUsers) => true,
         (Scope::Own { .. }, Action::ReadPreferences | Action::ChangeOwnPassword) => true,
-        (Scope::Own { mfa: true }, Action::WritePreferences) => true,
-        (Scope::Own { mfa: true }, Action::RegisterKind(kind) | Action::WriteKind(kind)) => kind.is_self_service(),
+        (Scope::Own { mfa: true, .. }, Action::WritePreferences) => true,
+        (Scope::Own { mfa: true, .. }, Action::RegisterKind(kind) | Action::WriteKind(kind)) => kind.is_self_service(),
         // Without a second factor to ask for, the first is all there is; with one, it must have been shown. A tenant that
         // asks for a pass asks whoever is excused from MFA as well.
-        (Scope::Own { mfa: false }, Action::RegisterKind(kind)) => {
+        (Scope::Own { mfa: false, .. }, Action::RegisterKind(kind)) => {
             kind.is_self_service()
                 && !methods::has_second_factor(tx, user)?
                 && methods::requirements::registration_proof(tx, user)? == RegistrationProof::FirstFactor

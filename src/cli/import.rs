@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{BufReader, Read},
+    io::{self, BufRead, BufReader, Cursor, Read, Seek},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -10,6 +10,7 @@ use std::{
 use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::{
     database::{Database, find_tenant},
@@ -76,6 +77,8 @@ pub struct ImportTokens {
 
 /// The longest file of a key or password, in bytes.
 const MAX_SECRET_FILE: usize = 4096;
+/// The most that is taken through a pipe, in bytes.
+const MAX_PIPED: usize = 64 * 1024 * 1024;
 
 fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Error {
     Error::invalid("file", format!("{}: {error}", path.display()))
@@ -92,6 +95,25 @@ fn read_secret(path: &Path) -> Result<SecretString> {
         Ok(_) => Ok(text),
         Err(error) => Err(unreadable(path, &error)),
     }
+}
+
+/// What is read twice.
+trait Source: BufRead + Seek + Send {}
+
+impl<S: BufRead + Seek + Send> Source for S {}
+
+/// Files of tokens are checked before anything of them lands, so they are read twice. What comes through a pipe (and
+/// never was on a disk) is kept in memory meanwhile.
+fn rereadable(mut file: BufReader<File>) -> io::Result<Box<dyn Source>> {
+    if file.stream_position().is_ok() {
+        return Ok(Box::new(file));
+    }
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.take(MAX_PIPED as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_PIPED {
+        return Err(io::Error::other(format!("through a pipe at most {MAX_PIPED} bytes are taken; give a file")));
+    }
+    Ok(Box::new(Cursor::new(bytes)))
 }
 
 impl ImportTokens {
@@ -162,6 +184,7 @@ impl HardwareOathCommand {
         let ImportTokens { database, sealing_key_file, tenant, file, .. } = command;
         let import = Import { database: Database { database, key_file: sealing_key_file }, tenant, file };
         let (app, caller, file) = import.open().await?;
+        let file = rereadable(file).map_err(|error| unreadable(&import.file, &error))?;
         print(&import::import(&app, caller, file, key).await?)
     }
 }

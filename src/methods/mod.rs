@@ -247,11 +247,11 @@ pub fn find_kind(tx: &mut Tx<'_>, user: &User, kind: MethodKind, id: &MethodId) 
         .and_then(|method| if method.kind() == kind { Ok(method) } else { Err(Error::method_not_found(id)) })
 }
 
-/// Removes a method. A hardware token goes back to the inventory; a first factor takes along the sessions it may have
-/// opened.
+/// Removes a method. A hardware token goes back to the inventory. What opens a sign-in by itself takes along the sessions
+/// it has opened.
 pub fn remove(tx: &mut Tx<'_>, user: &User, method: &Method) -> Result<()> {
-    if matches!(method.kind(), MethodKind::TemporaryAccessPass | MethodKind::QrCodePin) {
-        sessions::refuse_all(tx, &user.tenant_id, &[&user.user_id])?;
+    if method.kind().proves_both() || method.kind() == MethodKind::QrCodePin {
+        sessions::refuse_proven_by(tx, &user.tenant_id, &user.user_id, &method.id(), None)?;
     }
     match method.place() {
         Place::Row(row) => methods::delete(tx, &user.tenant_id, &user.user_id, &row.method_id).map(drop),

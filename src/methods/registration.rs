@@ -31,10 +31,6 @@ pub fn completed(tx: &mut Tx<'_>, actor: &Actor, user: &User, method: &Method) -
         if after.per_user_mfa_state == PerUserMfaState::Enabled {
             after.per_user_mfa_state = PerUserMfaState::Enforced;
         }
-        if let Some(demanded_at) = before.registration_required_at.filter(|at| *at > user.sessions_valid_from) {
-            // What the demand has voided stays void after it is answered.
-            users::set_sessions_valid_from(tx, &user.tenant_id, &user.user_id, demanded_at)?;
-        }
         if after != before {
             users::set_requirements(tx, &user.tenant_id, &user.user_id, &after)?;
             let mut entry = Entry::success(Activity::COMPLETE_REGISTRATION, Target::user(user))

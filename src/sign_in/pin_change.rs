@@ -23,7 +23,7 @@ pub fn change(tx: &mut Tx<'_>, issuer: &Issuer, caller: &Caller, id: &str, new: 
     if !pin::is_still(tx, &user, &new.same)? {
         return Err(Error::conflict("The PIN was changed meanwhile; open a new session."));
     }
-    let entry = pin::change_at_sign_in(tx, &user, new)?
+    let entry = pin::change_at_sign_in(tx, &user, new, &session.session_id)?
         .detail("applicationId", session.application_id.as_str())
         .detail("signInSessionId", session.session_id.as_str());
     audit::record(tx, &himself(&actor, &user, &state), entry)?;

@@ -1,12 +1,13 @@
 //! Sign-in sessions: one attempt of a user to prove an identity, open to every replica.
 
 use diesel::prelude::*;
+use serde::Deserialize;
 
 use super::{Tx, backend::natively, schema::sign_in_sessions as sessions};
 use crate::{
     clock::Timestamp,
-    error::Result,
-    id::{ApplicationId, SessionId, TenantId, UserId},
+    error::{Error, Result},
+    id::{ApplicationId, MethodId, SessionId, TenantId, UserId},
     words,
 };
 
@@ -78,6 +79,39 @@ pub fn refuse_all(tx: &mut Tx<'_>, tenant: &TenantId, users: &[&UserId]) -> Resu
     let of_users = sessions::table.filter(sessions::tenant_id.eq(tenant)).filter(sessions::user_id.eq_any(users));
     let refused = diesel::update(of_users).set(sessions::status.eq(SessionStatus::Refused));
     natively!(&mut *tx.conn, |conn| refused.execute(conn)?);
+    Ok(())
+}
+
+/// What is read here of a session's state.
+#[derive(Deserialize)]
+struct Proven {
+    proofs: Vec<ProvenBy>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProvenBy {
+    method_id: Option<MethodId>,
+}
+
+/// Ends the sessions of a user in which a method was proven, but the one `within` which this happens.
+pub fn refuse_proven_by(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    user: &UserId,
+    method: &MethodId,
+    within: Option<&SessionId>,
+) -> Result<()> {
+    let of_user = sessions::table.filter(sessions::tenant_id.eq(tenant)).filter(sessions::user_id.eq(user));
+    let live = of_user.filter(sessions::expires_at.gt(tx.now)).select((sessions::session_id, sessions::state));
+    let live: Vec<(SessionId, String)> = live.load(tx.conn)?;
+    for (session, state) in live.iter().filter(|(session, _)| Some(session) != within) {
+        let proven: Proven = serde_json::from_str(state).map_err(Error::internal)?;
+        if proven.proofs.iter().any(|proof| proof.method_id.as_ref() == Some(method)) {
+            let ended = diesel::update(sessions::table.find((tenant, session)));
+            ended.set(sessions::status.eq(SessionStatus::Refused)).execute(tx.conn)?;
+        }
+    }
     Ok(())
 }
 

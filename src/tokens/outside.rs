@@ -125,7 +125,7 @@ impl OutsideToken {
         }
         let trusted_issuer = Some(trust.clone());
         let who = if let Some(user) = self.user(tx)? {
-            let scope = if self.is_mfa { Scope::Roles } else { Scope::Own { mfa: false } };
+            let scope = if self.is_mfa { Scope::Roles } else { Scope::Own { mfa: false, session: None } };
             Who::User { id: user.user_id, token_issued_at: self.issued_at, scope, trusted_issuer }
         } else if let Some((application, evidence)) = self.application(tx)? {
             let Application { application_id, permissions, .. } = application;

@@ -336,6 +336,46 @@ async fn a_device_that_never_answers_delays_its_own_tenant_only() {
     .await;
 }
 
+/// Nor do devices that answer slowly, each in its own time, so that one is always done.
+#[tokio::test]
+async fn slow_devices_of_one_tenant_leave_room_for_others() {
+    on_each_backend(async |mut app| {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let slow = format!("http://{}/", listener.local_addr().unwrap());
+        let device = tokio::spawn(async move {
+            for number in 0_u64.. {
+                let (mut connection, _) = listener.accept().await.unwrap();
+                tokio::spawn(async move {
+                    assert!(connection.read(&mut [0; 4096]).await.unwrap() > 0);
+                    tokio::time::sleep(std::time::Duration::from_millis(100 + number % 4 * 130)).await;
+                    let done = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                    connection.write_all(done).await.unwrap();
+                });
+            }
+        });
+        let receiver = WebServer::start().await;
+        for _ in 0..200 {
+            enqueue(&app, Channel::Push, &slow).await;
+        }
+        let own = app.tenant.clone();
+        app.tenant = app.new_tenant("fabrikam.example").await;
+        enqueue(&app, Channel::Push, &receiver.url).await;
+        app.tenant = own;
+        let wake = Wake::new(signer(), Reach::Any).unwrap();
+        let senders = Senders { push: Some(Sender::Wake(wake)), ..Senders::default() };
+        let worker = tokio::spawn(delivery(&app, senders).run());
+        while receiver.received().is_empty() {
+            assert!(waiting(&app) > 0, "the other tenant's wake-up was lost");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        // Many of the older ones still wait.
+        assert!(waiting(&app) > 100, "{}", waiting(&app));
+        worker.abort();
+        device.abort();
+    })
+    .await;
+}
+
 /// The wait begins when an attempt ends: one that takes long is not made again at once.
 #[tokio::test]
 async fn a_slow_failure_is_waited_for_as_well() {

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::{
     oath_fixtures::{add_member, last_event},
     sign_in_fixtures::{
-        SESSIONS, USER, as_user, begin_with, claims, path, register, reset, switch_security_defaults_off, verify,
+        SESSIONS, USER, as_user, begin_with, claims, path, read_own, register, reset, switch_security_defaults_off,
+        verify,
     },
     support::{Answer, TestApp, on_each_backend, seed},
 };
@@ -346,6 +347,17 @@ async fn a_session_opened_with_what_is_taken_away_is_over() {
     on_each_backend(async |app| {
         switch_security_defaults_off(&app).await;
         let mut content = add_badge(&app, USER).await;
+        // The user is faster.
+        let [own, other] = [(); 2].map(|()| show(&app, &content, PIN));
+        let (own, other) = (own.await.expect(201).json, other.await.expect(201).json);
+        let change = |session: &Value| format!("{}/changePin", path(session));
+        let done = app.post(&change(&own), json!({"newPin": NEW_PIN})).await.expect(200).json;
+        app.post(&change(&other), json!({"newPin": "16180339"})).await.expect_error(409, "conflict");
+        assert_eq!(show(&app, &content, NEW_PIN).await.expect(201).json["status"], "completed");
+        read_own(&app, done["outcomeToken"].as_str().unwrap()).await.expect(200);
+        app.patch(&format!("{}/pin", method(USER)), json!({"code": PIN})).await.expect(201);
+        read_own(&app, done["outcomeToken"].as_str().unwrap()).await.expect_error(401, "InvalidAuthenticationToken");
+
         for taken_away in ["pin", "standardQRCode", ""] {
             let session = show(&app, &content, PIN).await.expect(201).json;
             assert_eq!(session["status"], "pinChangeRequired", "{session}");

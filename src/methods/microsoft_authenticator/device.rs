@@ -121,7 +121,11 @@ impl Device {
     fn actor(&self) -> Actor {
         Actor {
             tenant: self.user.tenant_id.clone(),
-            powers: Powers::User { id: self.user.user_id.clone(), roles: vec![], scope: Scope::Own { mfa: false } },
+            powers: Powers::User {
+                id: self.user.user_id.clone(),
+                roles: vec![],
+                scope: Scope::Own { mfa: false, session: None },
+            },
             display_name: self.user.display_name.clone(),
             principal_name: Some(self.user.user_principal_name.clone()),
             origin: self.origin.clone(),

@@ -178,7 +178,7 @@ pub fn delete_code(tx: &mut Tx<'_>, caller: &Caller, user: &str, kind: CodeKind)
     let mut secrets = Secrets::open(tx, &method.row)?;
     *secrets.digest_mut(kind) = None;
     store(tx, &mut method, &secrets)?;
-    sessions::refuse_all(tx, &user.tenant_id, &[&user.user_id])?;
+    sessions::refuse_proven_by(tx, &user.tenant_id, &user.user_id, &method.row.method_id, None)?;
     record(tx, &actor, &user, method, kind, Some(&before), None::<()>)
 }
 

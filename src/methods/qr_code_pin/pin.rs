@@ -11,6 +11,7 @@ use crate::{
     clock::Entropy,
     directory,
     error::{Error, Result},
+    id::SessionId,
     methods::{
         Method, MethodKind, Stored,
         manage::{self, OfUser},
@@ -89,9 +90,7 @@ pub fn reset(tx: &mut Tx<'_>, caller: &Caller, user: &str, new: &NewPin) -> Resu
     let (id, now) = (tx.guid(), tx.now());
     method.detail.pin =
         Pin { id, force_change_pin_next_sign_in: true, created_date_time: now, updated_date_time: None };
-    replace(tx, &user, &mut method, &new.digest)?;
-    // What was begun with the old PIN must not replace the new one.
-    sessions::refuse_all(tx, &user.tenant_id, &[&user.user_id])?;
+    replace(tx, &user, &mut method, &new.digest, None)?;
     let pin = method.detail.pin.clone();
     let entry = manage::entry(Activity::UPDATE_METHOD, "updated", &user, &Method::QrCodePin(method))
         .because("Admin reset the PIN of the user, who must change it at the next sign-in")
@@ -101,8 +100,16 @@ pub fn reset(tx: &mut Tx<'_>, caller: &Caller, user: &str, new: &NewPin) -> Resu
     Ok(OfUser::new(tx, user, PinView { pin, code }))
 }
 
-/// Stores another PIN. The failures with the old one are forgotten.
-fn replace(tx: &mut Tx<'_>, user: &User, method: &mut Stored<QrCodePin>, digest: &PasswordDigest) -> Result<()> {
+/// Stores another PIN. The failures with the old one are forgotten, and the sessions that were opened with it are over,
+/// but the one that it is replaced in: whoever else knew the old one must not replace the new one.
+fn replace(
+    tx: &mut Tx<'_>,
+    user: &User,
+    method: &mut Stored<QrCodePin>,
+    digest: &PasswordDigest,
+    within: Option<&SessionId>,
+) -> Result<()> {
+    sessions::refuse_proven_by(tx, &user.tenant_id, &user.user_id, &method.row.method_id, within)?;
     let secrets = Secrets { pin: digest.as_str().to_owned(), ..Secrets::open(tx, &method.row)? };
     guesses::clear(tx, &user.tenant_id, user.user_id.as_str(), GuessKind::QrCodePin)?;
     store(tx, method, &secrets)
@@ -174,7 +181,7 @@ pub fn change_own(
         audit::record(tx, &actor, entry)?;
         return Ok(Changed::WrongPin);
     }
-    let entry = set_own(tx, &user, method, new)?;
+    let entry = set_own(tx, &user, method, new, actor.session())?;
     audit::record(tx, &actor, entry)?;
     Ok(Changed::Done)
 }
@@ -185,19 +192,25 @@ pub fn is_still(tx: &mut Tx<'_>, user: &User, check: &PasswordCheck) -> Result<b
 }
 
 /// The change itself at a sign-in, for the rule that has asked for it; and what the audit log says of it.
-pub fn change_at_sign_in(tx: &mut Tx<'_>, user: &User, new: &Prepared) -> Result<Entry> {
+pub fn change_at_sign_in(tx: &mut Tx<'_>, user: &User, new: &Prepared, session: &SessionId) -> Result<Entry> {
     let method = required(tx, user)?;
-    set_own(tx, user, method, new)
+    set_own(tx, user, method, new, Some(session))
 }
 
-fn set_own(tx: &mut Tx<'_>, user: &User, mut method: Stored<QrCodePin>, new: &Prepared) -> Result<Entry> {
+fn set_own(
+    tx: &mut Tx<'_>,
+    user: &User,
+    mut method: Stored<QrCodePin>,
+    new: &Prepared,
+    within: Option<&SessionId>,
+) -> Result<Entry> {
     if new.same.matches {
         return Err(Error::invalid("newPin", "The new PIN must differ from the present one."));
     }
     let pin = &mut method.detail.pin;
     pin.force_change_pin_next_sign_in = false;
     pin.updated_date_time = Some(tx.now());
-    replace(tx, user, &mut method, &new.digest)?;
+    replace(tx, user, &mut method, &new.digest, within)?;
     let entry = manage::entry(Activity::UPDATE_METHOD, "updated", user, &Method::QrCodePin(method));
     Ok(entry.because("User changed the own PIN").modified("pin", None::<()>, "(not shown)"))
 }

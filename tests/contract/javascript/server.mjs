@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { ConfidentialClientApplication } from "@azure/msal-node";
-import { Client } from "@microsoft/microsoft-graph-client";
+import { Client, MiddlewareFactory } from "@microsoft/microsoft-graph-client";
 
 const { env } = process;
 export const url = env.REKEY_URL;
@@ -21,13 +21,15 @@ export function confidential(auth, of = tenant) {
   });
 }
 
+const customHosts = new Set([new URL(url).hostname]);
+
 // A Graph client that acts for an application.
 export function graph({ version = "v1.0", auth = application, of = tenant } = {}) {
   const client = confidential(auth, of);
   return Client.init({
     baseUrl: url,
     defaultVersion: version,
-    customHosts: new Set([new URL(url).hostname]),
+    customHosts,
     authProvider: async (done) => {
       try {
         done(null, (await client.acquireTokenByClientCredential({ scopes })).accessToken);
@@ -36,6 +38,23 @@ export function graph({ version = "v1.0", auth = application, of = tenant } = {}
       }
     },
   });
+}
+
+// A Graph client with its own middleware, and what that sends and gets: the last of it but one sees every try.
+export function watched() {
+  const client = confidential(application);
+  const getAccessToken = async () => (await client.acquireTokenByClientCredential({ scopes })).accessToken;
+  const tries = [];
+  const wire = {
+    setNext: (next) => (wire.next = next),
+    execute: async (context) => {
+      const sent = performance.now();
+      await wire.next.execute(context);
+      tries.push({ context, sent, response: context.response, answered: performance.now() });
+    },
+  };
+  const middleware = MiddlewareFactory.getDefaultMiddlewareChain({ getAccessToken }).toSpliced(-1, 0, wire);
+  return { client: Client.initWithMiddleware({ baseUrl: url, customHosts, middleware }), tries };
 }
 
 export function newUser() {

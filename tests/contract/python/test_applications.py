@@ -1,11 +1,18 @@
 """Applications and their secrets and keys."""
 
+import base64
 import datetime
+import time
 import uuid
 
+import jwt
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
+from azure.identity import CertificateCredential
+from cryptography.hazmat.primitives import hashes
+from msgraph.generated.applications.item.add_key.add_key_post_request_body import AddKeyPostRequestBody
 from msgraph.generated.applications.item.add_password.add_password_post_request_body import AddPasswordPostRequestBody
+from msgraph.generated.applications.item.remove_key.remove_key_post_request_body import RemoveKeyPostRequestBody
 from msgraph.generated.applications.item.remove_password.remove_password_post_request_body import (
     RemovePasswordPostRequestBody,
 )
@@ -72,3 +79,51 @@ async def test_keys_change(graph):
     assert isinstance(key.key_id, uuid.UUID) and key.end_date_time.tzinfo
     await one.patch(Application(key_credentials=[]))
     assert (await one.get()).key_credentials == []
+
+
+def proof(application: Application, keys: Keys) -> str:
+    """That whoever asks holds one of the application's keys, as Graph wants it said."""
+    now = int(time.time())
+    directory_service = "00000002-0000-0000-c000-000000000000"
+    content = {"aud": directory_service, "iss": application.id, "nbf": now, "exp": now + 600}
+    x5t = base64.urlsafe_b64encode(keys.certificate.fingerprint(hashes.SHA1())).rstrip(b"=").decode()
+    return jwt.encode(content, keys.key, algorithm="RS256", headers={"x5t": x5t})
+
+
+def own(application: Application, keys: Keys):
+    """The application as it sees itself, without any permission."""
+    credential = CertificateCredential(
+        server.TENANT,
+        application.app_id,
+        certificate_data=keys.private_pem + keys.public_pem,
+        authority=server.URL,
+        disable_instance_discovery=True,
+    )
+    return client_of(credential).applications.by_application_id(application.id)
+
+
+async def test_an_application_rolls_its_own_keys(graph):
+    old, new = Keys(), Keys()
+    application = await graph.applications.post(Application(display_name="Roller", key_credentials=[old.credential()]))
+    [old_key] = (await graph.applications.by_application_id(application.id).get()).key_credentials
+
+    before = own(application, old)
+    # Who has only the key that is to come has proven nothing.
+    with pytest.raises(ODataError) as refused:
+        await before.add_key.post(AddKeyPostRequestBody(key_credential=new.credential(), proof=proof(application, new)))
+    assert (refused.value.response_status_code, refused.value.error.target) == (400, "proof")
+    body = AddKeyPostRequestBody(key_credential=new.credential(), proof=proof(application, old))
+    made = await before.add_key.post(body)
+    assert (made.type, made.usage, made.display_name) == ("AsymmetricX509Cert", "Verify", "contract")
+    assert isinstance(made.key_id, uuid.UUID) and made.key_id != old_key.key_id
+
+    removal = RemoveKeyPostRequestBody(key_id=old_key.key_id, proof=proof(application, new))
+    await own(application, new).remove_key.post(removal)
+    # What the old key had obtained is void, and it obtains no more.
+    with pytest.raises(ODataError) as void:
+        await before.remove_key.post(RemoveKeyPostRequestBody(key_id=made.key_id, proof=proof(application, new)))
+    assert void.value.response_status_code == 401
+    with pytest.raises(ClientAuthenticationError):
+        await own(application, old).remove_key.post(removal)
+    left = (await graph.applications.by_application_id(application.id).get()).key_credentials
+    assert [key.key_id for key in left] == [made.key_id]

@@ -112,6 +112,24 @@ async def test_assigned_activated_deactivated_unassigned(inventory, beta_methods
     assert (await methods.get()).value == []
 
 
+async def test_assigned_from_the_inventory(beta, inventory, beta_methods, user):
+    """The typed client reads `assignTo` only; its models and its pipeline do the rest."""
+    made = await inventory.post(device())
+    one = inventory.by_hardware_oath_token_authentication_method_device_id(made.id)
+    request = one.assign_to.to_get_request_information()
+    request.http_method = Method.POST
+    request.set_content_from_parsable(beta.request_adapter, "application/json", User(id=user.id))
+    await beta.request_adapter.send_no_response_content_async(request, {"XXX": ODataError})
+    read = await one.get()
+    assert (read.status, read.assigned_to.id) == (HardwareOathTokenStatus.Assigned, user.id)
+    [method] = (await beta_methods.hardware_oath_methods.get()).value
+    assert method.device.serial_number == made.serial_number
+    # It is taken.
+    with pytest.raises(ODataError) as refused:
+        await beta.request_adapter.send_no_response_content_async(request, {"XXX": ODataError})
+    assert refused.value.response_status_code == 409
+
+
 async def test_assigned_and_activated_at_once(inventory, beta_methods):
     made = await inventory.post(device())
     body = AssignAndActivatePostRequestBody(
@@ -121,6 +139,16 @@ async def test_assigned_and_activated_at_once(inventory, beta_methods):
     [method] = (await beta_methods.hardware_oath_methods.get()).value
     assert method.device.id == made.id
     assert method.device.status == HardwareOathTokenStatus.Activated
+
+
+async def test_by_serial_number(inventory, beta_methods):
+    made = await inventory.post(device())
+    body = AssignAndActivateBySerialNumberPostRequestBody(
+        serial_number=made.serial_number, verification_code=server.one_time_code(SECRET), display_name="Theirs"
+    )
+    await beta_methods.hardware_oath_methods.assign_and_activate_by_serial_number.post(body)
+    [method] = (await beta_methods.hardware_oath_methods.get()).value
+    assert (method.device.id, method.device.status) == (made.id, HardwareOathTokenStatus.Activated)
 
 
 async def test_by_serial_number_by_the_user(inventory, signed_in):

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from kiota_abstractions.base_request_configuration import RequestConfiguration
 from kiota_abstractions.method import Method
+from kiota_abstractions.request_information import RequestInformation
 from msgraph.generated.models.attestation_level import AttestationLevel
 from msgraph.generated.models.authentication_method_sign_in_state import AuthenticationMethodSignInState
 from msgraph.generated.models.authentication_method_target_type import AuthenticationMethodTargetType
@@ -21,6 +22,7 @@ from msgraph.generated.models.microsoft_authenticator_authentication_method impo
 from msgraph.generated.models.o_data_errors.o_data_error import ODataError
 from msgraph.generated.models.passkey_type import PasskeyType
 from msgraph.generated.models.password_authentication_method import PasswordAuthenticationMethod
+from msgraph.generated.models.password_reset_response import PasswordResetResponse
 from msgraph.generated.models.phone_authentication_method import PhoneAuthenticationMethod
 from msgraph.generated.models.sms_authentication_method_configuration import SmsAuthenticationMethodConfiguration
 from msgraph.generated.models.sms_authentication_method_target import SmsAuthenticationMethodTarget
@@ -100,6 +102,19 @@ async def test_an_administrator_resets_a_password(as_user, user):
     assert made.new_password
     chosen = await reset.post(ResetPasswordPostRequestBody(new_password="Quite-Another-5-Horse"))
     assert chosen is None or chosen.new_password is None
+
+
+async def test_a_password_is_reset_at_the_older_address(as_user, user):
+    """The typed client has no call for it any more; this is what it would be."""
+    client = as_user(server.ADMINISTRATOR)
+    reset = "{+baseurl}/users/{user}/authentication/passwordMethods/{id}/resetPassword"
+    request = RequestInformation(Method.POST, reset, {"user": user.id, "id": PASSWORD_ID})
+    request.set_content_from_parsable(client.request_adapter, "application/json", ResetPasswordPostRequestBody())
+    made = await client.request_adapter.send_async(request, PasswordResetResponse, {"XXX": ODataError})
+    assert isinstance(made, PasswordResetResponse) and made.new_password
+    factor = {"type": "password", "password": made.new_password}
+    body = {"userPrincipalName": user.user_principal_name, "firstFactor": factor}
+    assert server.own_call("POST", "/signInSessions", body)["status"] == "passwordChangeRequired"
 
 
 async def test_the_operation_of_a_password_reset(user):

@@ -86,9 +86,29 @@ async def test_the_own_pin(beta, beta_methods, signed_in):
     await put(beta, beta_methods.qr_code_pin_method, qr_code_and_pin(datetime.datetime.now(datetime.UTC)))
     client = signed_in[1]
     change = client.me().authentication.qr_code_pin_method.pin.update_pin
-    body = UpdatePinPostRequestBody(current_pin="09599786", new_pin="71502946")
-    request = change.to_post_request_information(body)
-    await client.request_adapter.send_no_response_content_async(request, {"XXX": BetaError})
+    # The typed client sends POST; Graph's pages say PATCH.
+    for verb, current, new in [(Method.POST, "09599786", "71502946"), (Method.PATCH, "71502946", "60418537")]:
+        body = UpdatePinPostRequestBody(current_pin=current, new_pin=new)
+        request = change.to_post_request_information(body)
+        request.http_method = verb
+        await client.request_adapter.send_no_response_content_async(request, {"XXX": BetaError})
+    assert (await beta_methods.qr_code_pin_method.get()).pin.updated_date_time.tzinfo
+
+
+async def test_a_badge_that_was_lost(beta, beta_methods):
+    qr = beta_methods.qr_code_pin_method
+    now = datetime.datetime.now(datetime.UTC)
+    lost = await put(beta, qr, qr_code_and_pin(now))
+    await qr.standard_q_r_code.delete()
+    for call in (qr.standard_q_r_code.get, qr.standard_q_r_code.delete):
+        with pytest.raises(BetaError) as gone:
+            await call()
+        assert gone.value.response_status_code == 404
+    # The PIN stays, and goes with the next badge.
+    left = await qr.get()
+    assert (left.standard_q_r_code, left.pin.id) == (None, lost.pin.id)
+    new = await qr.standard_q_r_code.patch(QrCode(start_date_time=now, expire_date_time=now + datetime.timedelta(days=7)))
+    assert new.image.binary_value and new.id != lost.standard_q_r_code.id
 
 
 async def test_a_qr_code_and_its_pin(beta, beta_methods, user):
@@ -110,6 +130,8 @@ async def test_a_qr_code_and_its_pin(beta, beta_methods, user):
         QrCode(start_date_time=now, expire_date_time=now + datetime.timedelta(hours=2))
     )
     assert temporary.image.binary_value
+    read = await qr.temporary_q_r_code.get()
+    assert (read.id, read.image, read.expire_date_time) == (temporary.id, None, temporary.expire_date_time)
     await qr.temporary_q_r_code.delete()
     with pytest.raises(BetaError) as gone:
         await qr.temporary_q_r_code.get()

@@ -2,9 +2,12 @@
 
 import datetime
 import secrets
+import uuid
 
 import pytest
 from kiota_abstractions.base_request_configuration import RequestConfiguration
+from msgraph.generated.contracts.contracts_request_builder import ContractsRequestBuilder
+from msgraph.generated.models.contract import Contract
 from msgraph.generated.models.delegated_admin_access_assignment import DelegatedAdminAccessAssignment
 from msgraph.generated.models.delegated_admin_access_assignment_status import DelegatedAdminAccessAssignmentStatus
 from msgraph.generated.models.delegated_admin_access_container import DelegatedAdminAccessContainer
@@ -141,6 +144,24 @@ async def test_customers(partner):
     read = await one.get()
     assert read.tenant_id == read.id == found.value[0].id
     assert (await one.service_management_details.get()).value is not None
+
+
+async def test_contracts(partner, contoso):
+    found = (await partner.contracts.get()).value
+    assert {type(contract) for contract in found} == {Contract}
+    assert {contract.display_name for contract in found} >= {"Contoso", "Northwind Traders", "Tailspin Toys"}
+    query = ContractsRequestBuilder.ContractsRequestBuilderGetQueryParameters(top=1)
+    first = await partner.contracts.get(RequestConfiguration(query_parameters=query))
+    second = await partner.contracts.with_url(first.odata_next_link).get()
+    assert [contract.id for contract in first.value + second.value] == [contract.id for contract in found[:2]]
+
+    [one] = [contract for contract in found if contract.customer_id == uuid.UUID(contoso)]
+    read = await partner.contracts.by_contract_id(one.id).get()
+    assert (read.contract_type, read.customer_id) == ("ResellerPartner", uuid.UUID(contoso))
+    assert (read.display_name, read.default_domain_name) == ("Contoso", server.TENANT)
+    with pytest.raises(ODataError) as gone:
+        await partner.contracts.by_contract_id(str(uuid.uuid4())).get()
+    assert gone.value.response_status_code == 404
 
 
 async def test_a_token_for_a_customer():

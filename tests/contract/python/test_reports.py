@@ -1,4 +1,4 @@
-"""Who has registered what. The reports answer five requests in ten seconds; the clients wait and ask again."""
+"""Who has registered what. This server answers forty requests for it in ten seconds; the clients wait and ask again."""
 
 import pytest
 from kiota_abstractions.base_request_configuration import RequestConfiguration

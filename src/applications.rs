@@ -124,6 +124,16 @@ pub fn delete(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<()> {
 /// Writes a changed application back. Its powers must be within the actor's after the change as before.
 fn save(tx: &mut Tx<'_>, actor: &Actor, application: &Application, fill: impl FnOnce(Entry) -> Entry) -> Result<()> {
     authority::check(tx, actor, application)?;
+    write_back(tx, actor, application, fill)
+}
+
+/// Writes back what changed in an application without making it any more powerful.
+fn write_back(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    application: &Application,
+    fill: impl FnOnce(Entry) -> Entry,
+) -> Result<()> {
     applications::update(tx, application)?;
     let entry = Entry::success(Activity::UPDATE_APPLICATION, target(application));
     audit::record(tx, actor, fill(entry)).map(drop)

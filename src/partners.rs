@@ -141,9 +141,22 @@ fn partners_own(side: Side, what: &str) -> Result<()> {
     }
 }
 
-/// Whether an object still has the version that the caller read.
-fn check_version(version: i64, expected: Option<i64>) -> Result<()> {
-    if expected == Some(version) { Ok(()) } else { Err(Error::PreconditionFailed) }
+/// What version of an object a change is meant for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// Whatever it is by now.
+    Any,
+    /// One that the caller has read.
+    OneOf(Vec<i64>),
+}
+
+/// Whether an object still has a version that the caller read.
+fn check_version(version: i64, expected: &Expected) -> Result<()> {
+    match expected {
+        Expected::Any => Ok(()),
+        Expected::OneOf(versions) if versions.contains(&version) => Ok(()),
+        Expected::OneOf(_) => Err(Error::PreconditionFailed),
+    }
 }
 
 fn wrong_side(message: impl Into<String>) -> Error {

@@ -194,7 +194,7 @@ fn cases() -> Vec<Case> {
         Case::new("unknown state", patch.clone(), &requirements, &[400]).json(r#"{"perUserMfaState":"Enabled"}"#),
         Case::new("registration is not for clients", patch.clone(), &requirements, &[400]).json(r#"{"registrationRequired":false}"#),
         Case::new("unknown preference", patch.clone(), &preferences, &[400])
-            .json(r#"{"userPreferredMethodForSecondaryAuthentication":"unknownFutureValue"}"#),
+            .json(r#"{"userPreferredMethodForSecondaryAuthentication":"carrierPigeon"}"#),
         // Lists.
         // Keys of devices, providers, badges.
         Case::new("key without a name", post.clone(), format!("{hire}/authentication/windowsHelloForBusinessMethods"), &[400])

@@ -52,6 +52,7 @@ pub(super) fn may_on_own(tx: &mut Tx<'_>, user: &User, scope: &Scope, action: Ac
         (_, Action::ReadMethods | Action::ReadKind(_)) => true,
         (Scope::Roles | Scope::Own { .. }, Action::ReadUsers) => true,
         (Scope::Own { .. }, Action::ReadPreferences | Action::ChangeOwnPassword) => true,
+        (Scope::Roles | Scope::Own { .. }, Action::RevokeSignInSessions) => true,
         (Scope::Own { mfa: true, .. }, Action::WritePreferences) => true,
         (Scope::Own { mfa: true, .. }, Action::RegisterKind(kind) | Action::WriteKind(kind)) => kind.is_self_service(),
         // Without a second factor to ask for, the first is all there is; with one, it must have been shown. A tenant that

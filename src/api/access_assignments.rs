@@ -197,11 +197,11 @@ impl AccessAssignmentsApi {
         if_match: Header<Option<String>>,
         body: Json<AssignmentUpdateBody>,
     ) -> Result<UpdatedAssignment, Problem> {
-        let expected = etag::required_version(if_match.as_deref())?;
+        let expected = etag::expected_versions(if_match.as_deref())?;
         let (roles, named) = (body.0.into_ids(), id.0.clone());
         let attempt = Attempt::new(Activity::UPDATE_ACCESS_ASSIGNMENT);
         let write = move |tx: &mut Tx<'_>, caller: &Caller, logs: &Logs| {
-            assignments::update(tx, caller, [&named, &assignment], &roles, expected, logs)
+            assignments::update(tx, caller, [&named, &assignment], &roles, &expected, logs)
         };
         let updated = self.0.write_relationship(guard.0, attempt, &id, write).await?;
         Ok(match updated.operation {
@@ -238,10 +238,10 @@ impl AccessAssignmentsApi {
         #[oai(name = "If-Match", example = "examples::etag")]
         if_match: Header<Option<String>>,
     ) -> Result<NoContent, Problem> {
-        let expected = etag::required_version(if_match.as_deref())?;
+        let expected = etag::expected_versions(if_match.as_deref())?;
         let (attempt, named) = (Attempt::new(Activity::DELETE_ACCESS_ASSIGNMENT), id.0.clone());
         let write = move |tx: &mut Tx<'_>, caller: &Caller, logs: &Logs| {
-            assignments::delete(tx, caller, [&named, &assignment], expected, logs)
+            assignments::delete(tx, caller, [&named, &assignment], &expected, logs)
         };
         self.0.write_relationship(guard.0, attempt, &id, write).await?;
         Ok(NoContent::Done)

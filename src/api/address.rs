@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::form_urlencoded;
 
+use super::odata::links::DELTA_TOKEN;
+
 /// What stays as it is in a segment of a path (RFC 3986 section 2.3), and `$`, which names of operations begin with.
 const PLAIN: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'$').remove(b'@');
@@ -15,8 +17,8 @@ const NAMESPACE: &str = "microsoft.graph.";
 const CAST: &str = "microsoft.graph.user";
 /// The same with the alias that Graph's metadata gives its namespace; typed clients write it so.
 const SHORT_CAST: &str = "graph.user";
-/// Graph's documentation spells it both ways; the plain form is the one of its links.
-const DELTA_TOKENS: [&str; 2] = ["$deltaToken=", "$deltatoken="];
+/// Graph's documentation spells it both ways; the plain form is the one of its links, [`DELTA_TOKEN`].
+const OTHER_DELTA_TOKEN: &str = "$deltaToken";
 /// The other key of applications; the plain form has it in place of the id, which is the same.
 const ALTERNATE_KEYS: [&str; 1] = ["appId"];
 /// Arguments of one address; no function has nearly as many, and each may be looked up in the query.
@@ -28,7 +30,7 @@ pub fn plain(path_and_query: &str) -> Option<String> {
     let is_odd = path.contains(['(', ')', '\'', '%'])
         || path.contains(NAMESPACE)
         || path.contains(SHORT_CAST)
-        || query.contains(DELTA_TOKENS[0]);
+        || query.split('&').any(is_other_delta_token);
     if !is_odd {
         return None;
     }
@@ -105,12 +107,18 @@ impl Call<'_> {
         };
         let rest = self.query.split('&').filter(|option| !option.is_empty() && !is_taken(option));
         let own = self.arguments.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
-        let rest = rest.map(|option| match option.strip_prefix(DELTA_TOKENS[0]) {
-            Some(token) => format!("{}{token}", DELTA_TOKENS[1]),
-            None => option.to_owned(),
+        let rest = rest.map(|option| match option.split_once('=') {
+            Some((_, token)) if is_other_delta_token(option) => format!("{DELTA_TOKEN}={token}"),
+            _ => option.to_owned(),
         });
         own.chain(rest).collect::<Vec<_>>().join("&")
     }
+}
+
+/// However its name is encoded.
+fn is_other_delta_token(option: &str) -> bool {
+    let name = option.split('=').next().unwrap_or_default();
+    form_urlencoded::parse(name.as_bytes()).next().is_some_and(|(name, _)| name == OTHER_DELTA_TOKEN)
 }
 
 fn is_name(name: &str) -> bool {

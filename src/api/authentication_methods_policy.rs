@@ -54,8 +54,8 @@ impl AuthenticationMethodsPolicyApi {
 
     /// Change the authentication methods policy
     ///
-    /// `registrationProof` `temporaryAccessPass` asks more than a password of whoever must register again: a pass that
-    /// a help desk handed out, or a passkey that was kept. `mfaResetApproval` says from how many users on a reset of many
+    /// `registrationProof` `temporaryAccessPass` asks more than a password of whoever registers or must register again: a
+    /// pass that a help desk handed out, or a second factor that was kept (to answer a reset, a passkey). `mfaResetApproval` says from how many users on a reset of many
     /// must be confirmed by somebody else than its creator; a partner's counts for all users of its resets, a customer's
     /// for the customer's own. Changes take effect at once. Needs the permission
     /// `Policy.ReadWrite.AuthenticationMethod`, or the role Authentication Policy Administrator.

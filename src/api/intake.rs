@@ -29,6 +29,8 @@ use crate::{
 
 /// The longest path and query, in bytes.
 const MAX_URI: usize = 16 * 1024;
+/// The same of our own links: they hold a whole address, in Base64.
+const MAX_LINK: usize = MAX_URI + MAX_URI / 2;
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
@@ -138,7 +140,8 @@ async fn prepare(app: &App, request: &mut Request, info: &mut RequestInfo) -> po
     let Some(whole) = request.uri().path_and_query().filter(|_| request.method() != Method::CONNECT) else {
         return Err(MethodNotAllowedError.into());
     };
-    if whole.as_str().len() > MAX_URI {
+    let is_link = whole.query().is_some_and(links::has_token);
+    if whole.as_str().len() > if is_link { MAX_LINK } else { MAX_URI } {
         return Err(poem::Error::from_status(StatusCode::URI_TOO_LONG));
     }
     if hides_control_characters(whole.as_str()) {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 /// What users may ask for under `/me`, by operation id.
 const OWN: &[&str] = &[
     "getUser",
+    "revokeSignInSessions",
     "listMethods",
     "getMethod",
     "listPasswordMethods",

@@ -174,11 +174,11 @@ impl RelationshipsApi {
         if_match: Header<Option<String>>,
         body: Json<RelationshipUpdateBody>,
     ) -> Result<FoundRelationship, Problem> {
-        let expected = etag::required_version(if_match.as_deref())?;
+        let expected = etag::expected_versions(if_match.as_deref())?;
         let (changes, named) = (body.0.changes()?, id.0.clone());
         let attempt = Attempt::new(Activity::UPDATE_RELATIONSHIP);
         let update = move |tx: &mut Tx<'_>, caller: &Caller, logs: &Logs| {
-            proposals::update(tx, caller, &named, &changes, expected, logs)
+            proposals::update(tx, caller, &named, &changes, &expected, logs)
         };
         let (entity, etag) = self.entity(&info, self.0.write_relationship(guard.0, attempt, &id, update).await?)?;
         Ok(FoundRelationship::Found(Json(entity), etag))
@@ -203,10 +203,10 @@ impl RelationshipsApi {
         #[oai(name = "If-Match", example = "examples::etag")]
         if_match: Header<Option<String>>,
     ) -> Result<NoContent, Problem> {
-        let expected = etag::required_version(if_match.as_deref())?;
+        let expected = etag::expected_versions(if_match.as_deref())?;
         let (attempt, named) = (Attempt::new(Activity::DELETE_RELATIONSHIP), id.0.clone());
         let delete =
-            move |tx: &mut Tx<'_>, caller: &Caller, logs: &Logs| proposals::delete(tx, caller, &named, expected, logs);
+            move |tx: &mut Tx<'_>, caller: &Caller, logs: &Logs| proposals::delete(tx, caller, &named, &expected, logs);
         self.0.write_relationship(guard.0, attempt, &id, delete).await?;
         Ok(NoContent::Done)
     }

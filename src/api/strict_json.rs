@@ -15,6 +15,26 @@ pub fn normalise(body: &[u8]) -> Result<Vec<u8>, String> {
     serde_json::to_vec(&value).map_err(|error| error.to_string())
 }
 
+/// The same for a change: a member whose value is `unknownFutureValue` is left out, as Graph's evolvable enumerations ask
+/// for. A client that met a value it does not know sends that back, and means no change.
+pub fn normalise_change(body: &[u8]) -> Result<Vec<u8>, String> {
+    let Strict(mut value) =
+        serde_json::from_slice(body).map_err(|error| format!("The body is not acceptable JSON: {error}."))?;
+    leave_out_unknown(&mut value);
+    serde_json::to_vec(&value).map_err(|error| error.to_string())
+}
+
+fn leave_out_unknown(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| member != "unknownFutureValue");
+            members.values_mut().for_each(leave_out_unknown);
+        }
+        Value::Array(items) => items.iter_mut().for_each(leave_out_unknown),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 /// What a document that was normalised calls itself (`@odata.type`). Read from the body as it came.
 pub fn odata_type(body: &[u8]) -> Option<String> {
     #[derive(serde::Deserialize)]

@@ -24,15 +24,19 @@ const DEFAULTS: [&str; 11] = [
 ];
 
 /// What is sent only when `$select` names it.
-const SELECTABLE: [&str; 11] = [
+const SELECTABLE: [&str; 15] = [
     "accountEnabled",
     "companyName",
     "createdDateTime",
     "deletedDateTime",
     "department",
     "employeeId",
+    "externalUserState",
+    "identities",
     "mailNickname",
+    "onPremisesSyncEnabled",
     "otherMails",
+    "proxyAddresses",
     "signInSessionsValidFromDateTime",
     "usageLocation",
     "userType",
@@ -151,6 +155,38 @@ pub struct UserView {
     deleted_date_time: MaybeUndefined<String>,
     /// With $select: sessions and tokens from before this moment are void.
     sign_in_sessions_valid_from_date_time: MaybeUndefined<String>,
+    /// With $select: what the user signs in with here, the userPrincipalName.
+    identities: MaybeUndefined<Vec<ObjectIdentity>>,
+    /// With $select; empty, as there are no mailboxes here.
+    proxy_addresses: MaybeUndefined<Vec<String>>,
+    /// With $select; null, as users are not synchronized from anywhere.
+    #[oai(nullable)]
+    on_premises_sync_enabled: MaybeUndefined<bool>,
+    /// With $select; null, as nobody is invited.
+    #[oai(nullable)]
+    external_user_state: MaybeUndefined<String>,
+}
+
+/// What a user signs in with.
+#[derive(Debug, Object)]
+#[oai(rename = "ObjectIdentity", rename_all = "camelCase")]
+pub struct ObjectIdentity {
+    /// userPrincipalName.
+    sign_in_type: String,
+    /// The domain.
+    issuer: String,
+    issuer_assigned_id: String,
+}
+
+impl ObjectIdentity {
+    fn of(user_principal_name: &str) -> Self {
+        let issuer = user_principal_name.rsplit('@').next().unwrap_or_default();
+        Self {
+            sign_in_type: "userPrincipalName".into(),
+            issuer: issuer.into(),
+            issuer_assigned_id: user_principal_name.into(),
+        }
+    }
 }
 
 impl UserView {
@@ -160,6 +196,10 @@ impl UserView {
             context,
             odata_type: None,
             id: select.pick("id", user.user_id.into_string()),
+            identities: select.pick("identities", vec![ObjectIdentity::of(&user.user_principal_name)]),
+            proxy_addresses: select.pick("proxyAddresses", vec![]),
+            on_premises_sync_enabled: select.pick("onPremisesSyncEnabled", None),
+            external_user_state: select.pick("externalUserState", None),
             user_principal_name: select.pick("userPrincipalName", user.user_principal_name),
             display_name: select.pick("displayName", user.display_name),
             given_name: select.pick("givenName", user.given_name),

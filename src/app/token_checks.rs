@@ -67,8 +67,8 @@ impl App {
         let trust = self.store.read(move |tx| outside::trust(tx, &named, &text)).await?;
         let place = Place { issuer: trust.issuer.clone(), jwks_uri: trust.jwks_uri.clone() };
         let clock = &self.store.context().clock;
-        let kid = Jwt::parse(token).and_then(|jwt| jwt.header("kid").map(str::to_owned));
-        let keys = self.issuer_keys.keys(&place, kid.as_deref(), clock).await?;
+        let jwt = Jwt::parse(token).ok_or_else(|| Error::unauthenticated("The access token is malformed."))?;
+        let keys = self.issuer_keys.keys(&place, &jwt, clock).await?;
         let verified = Arc::new(outside::verify(token, trust, &keys, clock.now())?);
         self.outside_tokens.remember(token, verified.clone());
         let gone = || Error::unauthenticated("The tenant does not trust the issuer of this token any more.");
@@ -94,9 +94,12 @@ impl App {
         let asked = request.clone();
         match self.store.read(move |tx| assertions::issuer_to_ask(tx, &asked)).await? {
             None => Ok(None),
-            Some((issuer, kid)) => {
+            Some(issuer) => {
                 let place = Place { issuer, jwks_uri: None };
-                self.issuer_keys.keys(&place, kid.as_deref(), &self.store.context().clock).await.map(Some)
+                let Some(jwt) = request.assertion().and_then(|text| Jwt::parse(text.expose_secret())) else {
+                    return Ok(None);
+                };
+                self.issuer_keys.keys(&place, &jwt, &self.store.context().clock).await.map(Some)
             }
         }
     }

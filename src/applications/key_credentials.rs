@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::{authorize_on, authorize_on_own, ids, save};
+use super::{authorize_on, authorize_on_own, ids, write_back};
 use crate::{
     access::Caller,
     clock::Timestamp,
@@ -180,7 +180,7 @@ pub fn add(
     check_proof(tx, &application, proof, public_url)?;
     push(tx, &mut application, input)?;
     let key = application.key_credentials.last().cloned().ok_or_else(|| Error::internal("the new key is not there"))?;
-    save(tx, &actor, &application, |entry| entry.modified("KeyCredentials", None::<()>, &key.key_id))?;
+    write_back(tx, &actor, &application, |entry| entry.modified("KeyCredentials", None::<()>, &key.key_id))?;
     Ok(key)
 }
 
@@ -189,7 +189,7 @@ pub fn add_unproven(tx: &mut Tx<'_>, caller: &Caller, id: &str, input: &KeyInput
     let (actor, mut application) = authorize_on(tx, caller, id)?;
     push(tx, &mut application, input)?;
     let key = application.key_credentials.last().cloned().ok_or_else(|| Error::internal("the new key is not there"))?;
-    save(tx, &actor, &application, |entry| entry.modified("KeyCredentials", None::<()>, &key.key_id))?;
+    write_back(tx, &actor, &application, |entry| entry.modified("KeyCredentials", None::<()>, &key.key_id))?;
     Ok(key)
 }
 
@@ -226,5 +226,5 @@ fn take_out(tx: &mut Tx<'_>, actor: &crate::access::Actor, mut application: Appl
     if application.key_credentials.len() == before {
         return Err(Error::user_not_found(key_id));
     }
-    save(tx, actor, &application, |entry| entry.modified("KeyCredentials", key_id, None::<()>))
+    write_back(tx, actor, &application, |entry| entry.modified("KeyCredentials", key_id, None::<()>))
 }

@@ -25,7 +25,8 @@ pub struct SendingOptions {
     /// Where e-mails are posted, instead of --smtp-url
     #[arg(long, env = "REKEY_EMAIL_WEBHOOK", value_name = "URL", hide_env_values = true, conflicts_with = "smtp_url")]
     email_webhook: Option<Url>,
-    /// The secrets that sign webhooks, one a line (whsec_...); or the secret itself in REKEY_WEBHOOK_SECRET
+    /// The secrets that sign webhooks, one a line (whsec_...); or the secret itself in REKEY_WEBHOOK_SECRET. Wake-ups of
+    /// devices are not signed with it
     #[arg(long, env = "REKEY_WEBHOOK_SECRET_FILE", value_name = "FILE")]
     webhook_secret_file: Option<PathBuf>,
     /// The mail server: smtps://USER:PASSWORD@HOST:465, smtp://USER:PASSWORD@HOST:587?tls=required or smtp://HOST:25

@@ -12,9 +12,10 @@ const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// Messages to one number or address in ten minutes: a person who mistypes now and then needs no more.
+/// Messages to one number or address in ten minutes, to its owner and to those who claim it each: a person who mistypes
+/// now and then needs no more.
 pub const ADDRESS_PER_TEN_MINUTES: i32 = 5;
-/// Messages to one number or address in a day.
+/// The same in a day.
 pub const ADDRESS_PER_DAY: i32 = 20;
 /// Messages to one user in an hour, whatever the number or address.
 pub const USER_PER_HOUR: i32 = 10;

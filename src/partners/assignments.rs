@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Logs, check_version, parse_roles, partners_own, record, visible};
+use super::{Expected, Logs, check_version, parse_roles, partners_own, record, visible};
 use crate::{
     access::{self, Action, Actor, Caller, partner},
     audit::{Activity, Entry, Target},
@@ -105,7 +105,7 @@ pub fn update(
     caller: &Caller,
     [id, assignment]: [&str; 2],
     roles: &[String],
-    expected: Option<i64>,
+    expected: &Expected,
     logs: &Logs,
 ) -> Result<Updated> {
     let (actor, relationship) = of_partner(tx, caller, id, Action::WriteRelationships)?;
@@ -140,7 +140,7 @@ pub fn delete(
     tx: &mut Tx<'_>,
     caller: &Caller,
     [id, assignment]: [&str; 2],
-    expected: Option<i64>,
+    expected: &Expected,
     logs: &Logs,
 ) -> Result<()> {
     let (actor, relationship) = of_partner(tx, caller, id, Action::WriteRelationships)?;

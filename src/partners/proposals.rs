@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use super::{Logs, Seen, check_version, parse_roles, partners_own, record, see_one, span::Span, target, visible};
+use super::{
+    Expected, Logs, Seen, check_version, parse_roles, partners_own, record, see_one, span::Span, target, visible,
+};
 use crate::{
     access::{self, Action, Actor, Caller},
     audit::{Activity, Entry},
@@ -87,7 +89,7 @@ pub fn update(
     caller: &Caller,
     id: &str,
     changes: &Proposal,
-    expected: Option<i64>,
+    expected: &Expected,
     logs: &Logs,
 ) -> Result<Seen> {
     let (actor, before) = editable(tx, caller, id, expected)?;
@@ -105,14 +107,14 @@ pub fn update(
 }
 
 /// Throws a proposal away that was not locked yet.
-pub fn delete(tx: &mut Tx<'_>, caller: &Caller, id: &str, expected: Option<i64>, logs: &Logs) -> Result<()> {
+pub fn delete(tx: &mut Tx<'_>, caller: &Caller, id: &str, expected: &Expected, logs: &Logs) -> Result<()> {
     let (actor, relationship) = editable(tx, caller, id, expected)?;
     relationships::delete(tx, &relationship.tenant_id, &relationship.relationship_id)?;
     let entry = Entry::success(Activity::DELETE_RELATIONSHIP, target(&relationship));
     record(tx, &actor, &relationship, logs, entry)
 }
 
-fn editable(tx: &mut Tx<'_>, caller: &Caller, id: &str, expected: Option<i64>) -> Result<(Actor, Relationship)> {
+fn editable(tx: &mut Tx<'_>, caller: &Caller, id: &str, expected: &Expected) -> Result<(Actor, Relationship)> {
     let actor = access::authorize(tx, caller, Action::WriteRelationships, None)?;
     let (relationship, side) = visible(tx, &caller.tenant, id)?;
     partners_own(side, "changes and deletes what it proposed")?;

@@ -43,7 +43,7 @@ pub fn client_id(assertion: &SecretString) -> Option<String> {
 
 /// An outside issuer whose keys are needed to check a request: the application has a credential that fits what the
 /// assertion says of itself. Nobody makes this server ask an issuer that no application names.
-pub fn issuer_to_ask(tx: &mut Tx<'_>, request: &TokenRequest) -> Result<Option<(String, Option<String>)>> {
+pub fn issuer_to_ask(tx: &mut Tx<'_>, request: &TokenRequest) -> Result<Option<String>> {
     let Some(jwt) = request.assertion().and_then(|text| Jwt::parse(text.expose_secret())) else { return Ok(None) };
     let Some(id) = ApplicationId::parse(&request.client_id) else { return Ok(None) };
     let Some(tenant) = applications::tenant_of(tx, &id)? else { return Ok(None) };
@@ -51,8 +51,7 @@ pub fn issuer_to_ask(tx: &mut Tx<'_>, request: &TokenRequest) -> Result<Option<(
     if !application.is_enabled {
         return Ok(None);
     }
-    let kid = jwt.header("kid").map(str::to_owned);
-    Ok(matching(&application, &jwt).map(|credential| (credential.issuer.clone(), kid)))
+    Ok(matching(&application, &jwt).map(|credential| credential.issuer.clone()))
 }
 
 /// The federated credential that names issuer, subject and audience of a token.

@@ -44,7 +44,7 @@ pub enum ClientProof {
 }
 
 impl TokenRequest {
-    pub(super) fn assertion(&self) -> Option<&SecretString> {
+    pub(crate) fn assertion(&self) -> Option<&SecretString> {
         match &self.proof {
             ClientProof::Secret(_) => None,
             ClientProof::Assertion(text) => Some(text),

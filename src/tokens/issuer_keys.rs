@@ -49,27 +49,35 @@ pub struct Place {
 
 /// The keys of an issuer that check signatures; the others are left out.
 #[derive(Clone, Default)]
-pub struct KeySet(Vec<(Option<String>, PublicKey)>);
+pub struct KeySet {
+    keys: Vec<(Option<String>, PublicKey)>,
+    /// Until when they count, and whatever was checked with them.
+    pub good_until: Timestamp,
+}
 
 impl KeySet {
     /// Reads a JSON Web Key Set (RFC 7517 section 5). What is no key of use is ignored, as the standard asks for.
-    fn parse(document: &Value) -> Option<Self> {
+    fn parse(document: &Value, good_until: Timestamp) -> Option<Self> {
         let known = document["keys"].as_array()?.iter().take(MAX_KEYS).filter_map(|jwk| {
             let kid = jwk["kid"].as_str().filter(|kid| kid.len() <= MAX_KID);
             Some((kid.map(str::to_owned), PublicKey::from_jwk(jwk)?))
         });
-        Some(Self(known.collect()))
+        Some(Self { keys: known.collect(), good_until })
     }
 
-    fn holds(&self, kid: &str) -> bool {
-        self.0.iter().any(|(known, _)| known.as_deref() == Some(kid))
+    /// Whether the key of the token is among them: the one that it names or, when it names none, one that signed it.
+    fn holds_key_of(&self, jwt: &Jwt<'_>) -> bool {
+        match jwt.header("kid") {
+            Some(kid) => self.keys.iter().any(|(known, _)| known.as_deref() == Some(kid)),
+            None => self.signed(jwt),
+        }
     }
 
     /// Whether the key that the token names signed it; any of them, when it names none.
     pub fn signed(&self, jwt: &Jwt<'_>) -> bool {
         let named = jwt.header("kid");
         let fits = |kid: &Option<String>| named.is_none() || kid.as_deref() == named;
-        self.0.iter().any(|(kid, key)| fits(kid) && jwt.is_signed_by(key))
+        self.keys.iter().any(|(kid, key)| fits(kid) && jwt.is_signed_by(key))
     }
 }
 
@@ -77,8 +85,6 @@ impl KeySet {
 #[derive(Default)]
 struct Known {
     keys: Option<Arc<KeySet>>,
-    /// Until when the keys count.
-    expires_at: Timestamp,
     /// When the issuer was last asked, in vain or not.
     asked_at: Option<Timestamp>,
     has_failed: bool,
@@ -87,13 +93,13 @@ struct Known {
 impl Known {
     /// The keys that still count.
     fn keys(&self, now: Timestamp) -> Option<&Arc<KeySet>> {
-        self.keys.as_ref().filter(|_| now < self.expires_at)
+        self.keys.as_ref().filter(|keys| now < keys.good_until)
     }
 
     /// What can be said without asking the issuer; none when it is to be asked.
-    fn answer(&self, kid: Option<&str>, now: Timestamp) -> Option<Result<Arc<KeySet>>> {
+    fn answer(&self, jwt: &Jwt<'_>, now: Timestamp) -> Option<Result<Arc<KeySet>>> {
         match self.keys(now) {
-            Some(keys) if kid.is_none_or(|kid| keys.holds(kid)) || self.rests(now) => Some(Ok(keys.clone())),
+            Some(keys) if self.rests(now) || keys.holds_key_of(jwt) => Some(Ok(keys.clone())),
             None if self.rests(now) => Some(Err(Error::IssuerAway)),
             _ => None,
         }
@@ -138,17 +144,18 @@ impl IssuerKeys {
         self.reach
     }
 
-    /// The issuer's keys: the remembered ones, unless they are too old, or lack the key `kid` and may be asked for anew.
+    /// The issuer's keys: the remembered ones, unless they are too old, or lack the key of the token `jwt` and may be asked
+    /// for anew.
     ///
     /// # Errors
     /// [`Error::IssuerAway`] when the issuer cannot be reached, or does not answer as the standards want it, and no keys
     /// of it are remembered.
-    pub async fn keys(&self, place: &Place, kid: Option<&str>, clock: &Clock) -> Result<Arc<KeySet>> {
+    pub async fn keys(&self, place: &Place, jwt: &Jwt<'_>, clock: &Clock) -> Result<Arc<KeySet>> {
         let entry = match self.known.get(place) {
             Some(entry) => entry,
             None => self.known.get_or_insert_with(place, || Ok::<_, Error>(Arc::default()))?,
         };
-        let answer = |now| entry.known().answer(kid, now);
+        let answer = |now| entry.known().answer(jwt, now);
         if let Some(answer) = answer(clock.now()) {
             return answer;
         }
@@ -158,21 +165,18 @@ impl IssuerKeys {
         if let Some(answer) = answer(now) {
             return answer;
         }
-        let fetched = self.fetch(place).await;
+        let fetched = self.fetch(place, now).await;
         let mut known = entry.known();
         known.asked_at = Some(now);
         known.has_failed = fetched.is_err();
         match fetched {
-            Ok((keys, seconds)) => {
-                known.keys = Some(Arc::new(keys));
-                known.expires_at = now.plus_seconds(seconds);
-            }
+            Ok(keys) => known.keys = Some(Arc::new(keys)),
             Err(why) => tracing::warn!(issuer = place.issuer, why, "the keys of an issuer cannot be read"),
         }
         known.keys(now).cloned().ok_or(Error::IssuerAway)
     }
 
-    async fn fetch(&self, place: &Place) -> Result<(KeySet, i64), &'static str> {
+    async fn fetch(&self, place: &Place, now: Timestamp) -> Result<KeySet, &'static str> {
         let jwks_uri = match &place.jwks_uri {
             Some(uri) => uri.clone(),
             None => {
@@ -185,7 +189,7 @@ impl IssuerKeys {
             }
         };
         let (document, seconds) = self.get(&jwks_uri).await?;
-        Ok((KeySet::parse(&document).ok_or("its keys are no JSON Web Key Set")?, seconds))
+        KeySet::parse(&document, now.plus_seconds(seconds)).ok_or("its keys are no JSON Web Key Set")
     }
 
     /// A JSON document, and for how many seconds it may be remembered.

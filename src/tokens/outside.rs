@@ -35,6 +35,8 @@ pub struct OutsideToken {
     subject: Option<String>,
     issued_at: Timestamp,
     pub expires_at: Timestamp,
+    /// Until when its issuer need not be asked whether the key that signed it is still good.
+    checked_until: Timestamp,
 }
 
 /// Tokens whose signature was checked, by their SHA-256.
@@ -47,9 +49,9 @@ impl Default for OutsideTokens {
 }
 
 impl OutsideTokens {
-    /// What was found good before, and has not expired.
+    /// What was found good before, has not expired, and was signed by a key that still counts.
     pub fn recall(&self, token: &str, now: Timestamp) -> Option<Arc<OutsideToken>> {
-        self.0.get(&sha256(token.as_bytes())).filter(|known| now < known.expires_at)
+        self.0.get(&sha256(token.as_bytes())).filter(|known| now < known.expires_at.min(known.checked_until))
     }
 
     pub fn forget(&self, token: &str) {
@@ -113,6 +115,7 @@ pub fn verify(token: &str, trust: TrustedIssuer, keys: &KeySet, now: Timestamp) 
         // An issuer whose clock is ahead does not make its tokens outlive a sign-out.
         issued_at: Timestamp::from_seconds(issued_at).min(now),
         expires_at,
+        checked_until: keys.good_until,
     })
 }
 

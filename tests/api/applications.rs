@@ -225,6 +225,8 @@ async fn an_application_rolls_its_own_keys_with_a_proof() {
             let refused = ask(add(wrong)).await.expect_error(400, "Request_BadRequest");
             assert_eq!(refused.json["error"]["target"], "proof");
         }
+        // Also when it has power that its token does not know of: it gets none by that.
+        app.patch(&path, json!({"permissions": ["User.Read.All"]})).await.expect(204);
         let made = ask(add(proof(&old, "ES256", json!({})))).await.expect(200).json;
         assert_eq!(made["type"], "AsymmetricX509Cert");
         // The new key takes the old one's place.

@@ -284,6 +284,11 @@ async fn changes_need_the_present_etag() {
         assert_eq!(same.json["@odata.etag"], next.as_str());
         change(Method::PATCH, Some(&next), Some(json!({"duration": null}))).await.expect_error(400, "badRequest");
 
+        // Whatever version it is, and one of several (RFC 9110 section 13.1.1).
+        change(Method::PATCH, Some("*"), Some(body.clone())).await.expect(200);
+        change(Method::PATCH, Some(&format!("{tag}, {next}")), Some(body.clone())).await.expect(200);
+        change(Method::PATCH, Some(&format!("{tag}, \"x\"")), Some(body.clone())).await.expect(412);
+
         partner.request(&app, &id, "lockForApproval").await.expect(201);
         let locked = partner.get(&app, &path(&id)).await.expect(200).json["@odata.etag"].as_str().unwrap().to_owned();
         for method in [Method::PATCH, Method::DELETE] {

@@ -101,7 +101,7 @@ async fn what_breaks_a_rule_changes_nothing() {
             json!({"mfaOptOut": true}),
             json!({"perUserMfaState": null}),
             json!({"perUserMfaState": "Enforced"}),
-            json!({"perUserMfaState": "unknownFutureValue"}),
+            json!({"perUserMfaState": "sometimes"}),
             json!({"registrationRequired": true}),
             json!({"registrationRequiredDateTime": null}),
             json!({"registrationRequiredReason": "x"}),

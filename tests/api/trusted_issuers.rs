@@ -200,7 +200,9 @@ async fn keys_are_rotated() {
         let user = administrator(&app, "grace", Role::GlobalReader).await;
         trust(&app, &issuer.url, json!({})).await;
         let clock = &app.app.store.context().clock;
-        users_as(&app, &issuer.token(&claims_of(&app, &issuer, &user, json!({})))).await.expect(200);
+        let day = json!({"exp": now(&app) + 20 * 3600});
+        let long_lived = issuer.token(&claims_of(&app, &issuer, &user, day));
+        users_as(&app, &long_lived).await.expect(200);
         let old = std::mem::replace(&mut issuer.signer, Signer::rsa());
         issuer.set(|answers| answers.keys = vec![issuer.signer.jwk(), json!({"kty": "oct", "k": "AAAA"}), json!(7)]);
         let fresh = || {
@@ -222,7 +224,9 @@ async fn keys_are_rotated() {
         assert_eq!(issuer.asked(), 2);
         // Remembered for an hour unless the issuer says otherwise, and no longer.
         issuer.set(|answers| answers.cache_control = Some("public, max-age=7200".into()));
+        users_as(&app, &long_lived).await.expect(200);
         clock.advance_seconds(3600);
+        users_as(&app, &long_lived).await.expect_error(401, "InvalidAuthenticationToken");
         users_as(&app, &fresh()).await.expect(200);
         assert_eq!(issuer.asked(), 3);
         clock.advance_seconds(7000);
@@ -245,6 +249,36 @@ async fn keys_are_rotated() {
         clock.advance_seconds(61);
         users_as(&app, &strange_again(&old, &app, &issuer, &user)).await.expect(401);
         users_as(&app, &fresh()).await.expect(200);
+    })
+    .await;
+}
+
+/// A key without a name is rotated like any other.
+#[tokio::test]
+async fn keys_without_a_name_are_rotated() {
+    each(async |app, issuer| {
+        let mut issuer = issuer;
+        let user = administrator(&app, "grace", Role::GlobalReader).await;
+        trust(&app, &issuer.url, json!({})).await;
+        let clock = &app.app.store.context().clock;
+        for asked in 1..=2 {
+            let mut jwk = issuer.signer.jwk();
+            jwk.as_object_mut().unwrap().remove("kid");
+            issuer.set(|answers| answers.keys = vec![jwk]);
+            for _ in 0..2 {
+                let claims = claims_of(&app, &issuer, &user, json!({}));
+                users_as(&app, &issuer.signer.sign(&json!({"alg": "ES256"}), &claims)).await.expect(200);
+            }
+            assert_eq!(issuer.asked(), asked);
+            issuer.signer = Signer::p256();
+            clock.advance_seconds(61);
+        }
+        // A signature of nobody makes the server ask once in a minute.
+        for _ in 0..5 {
+            let claims = claims_of(&app, &issuer, &user, json!({}));
+            users_as(&app, &Signer::p256().sign(&json!({"alg": "ES256"}), &claims)).await.expect(401);
+        }
+        assert_eq!(issuer.asked(), 3);
     })
     .await;
 }

@@ -9,7 +9,7 @@ use rekey::{
     store::users::{self, Requirements, User, UserType},
 };
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Answer, TestApp, on_each_backend, seed};
 
@@ -332,6 +332,33 @@ async fn links_carry_the_question_and_are_no_bodys_but_ours() {
             let refused = get(&wrong).await.expect(400);
             assert_eq!(refused.json["error"]["target"], "$skiptoken", "{wrong}");
         }
+    })
+    .await;
+}
+
+/// Whoever may ask a long question may follow its links.
+#[tokio::test]
+async fn a_long_question_is_walked_to_its_end() {
+    on_each_backend(async |app| {
+        let names: Vec<String> = (10..50).map(|number| format!("{}{number}", "Длинноеимя".repeat(2))).collect();
+        for (index, name) in names.iter().take(3).enumerate() {
+            let user = seed::user(&app, &format!("long{index}")).await;
+            app.patch(&format!("/v1.0/users/{}", user.user_id), json!({"displayName": name})).await.expect(204);
+        }
+        let list = names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(",");
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("$filter", &format!("displayName in ({list})")).append_pair("$top", "1");
+        let query = query.finish();
+        assert!(query.len() > 5_000, "{}", query.len());
+        let mut page = app.get(&format!("/v1.0/users?{query}")).await.expect(200);
+        let mut found = vec![];
+        loop {
+            found.extend(page.json["value"].as_array().unwrap().iter().map(|user| user["displayName"].clone()));
+            let Some(next) = page.json["@odata.nextLink"].as_str() else { break };
+            page = Answer::of(app.http.get(next).bearer_auth(&app.token)).await.expect(200);
+        }
+        found.sort_by_key(|name| name.to_string());
+        assert_eq!(json!(found), json!(names[..3]));
     })
     .await;
 }

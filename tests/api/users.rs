@@ -387,6 +387,35 @@ async fn revoked_sessions_are_void_at_the_next_call() {
 }
 
 #[tokio::test]
+async fn users_end_their_own_sessions() {
+    on_each_backend(async |app| {
+        let (own, other) = (create(&app, "adele").await, create(&app, "other").await);
+        let token = app.user_token(&own).await;
+        let of_other = format!("/v1.0/users/{other}/revokeSignInSessions");
+        call_as(&app, &token, Method::POST, &of_other, None).await.expect(403);
+        call_as(&app, &token, Method::POST, "/v1.0/me/revokeSignInSessions", None).await.expect(200);
+        let void = call_as(&app, &token, Method::GET, "/v1.0/me", None).await;
+        void.expect_error(401, "InvalidAuthenticationToken");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_user_never_has_can_be_selected() {
+    on_each_backend(async |app| {
+        let id = create(&app, "adele").await;
+        let names = "identities,proxyAddresses,onPremisesSyncEnabled,externalUserState";
+        let shown = app.get(&format!("/v1.0/users/{id}?$select={names}")).await.expect(200).json;
+        let identity = json!({"signInType": "userPrincipalName", "issuer": "contoso.example",
+                              "issuerAssignedId": "adele@contoso.example"});
+        assert_eq!((&shown["identities"], &shown["proxyAddresses"]), (&json!([identity]), &json!([])));
+        assert_eq!((&shown["onPremisesSyncEnabled"], &shown["externalUserState"]), (&Value::Null, &Value::Null));
+        assert_eq!(shown.as_object().unwrap().len(), 5);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_disabled_user_is_out_and_old_tokens_stay_void() {
     on_each_backend(async |app| {
         let id = create(&app, "adele").await;

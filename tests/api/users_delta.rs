@@ -201,6 +201,11 @@ async fn users_who_are_gone_for_good_are_forgotten_but_their_numbers_are_not_giv
         // The last change of the tenant is kept: whoever has seen it asks for what is behind it.
         assert_eq!((forgotten().await, forgotten().await), (1, 0));
         let token = app.token_with(&app.tenant, &["User.Read.All"]).await;
+        // As Graph's pages and HTTP libraries spell it.
+        for option in ["$deltaToken", "%24deltaToken", "%24deltatoken", "$deltatoken"] {
+            let latest = format!("{}/v1.0/users/delta?{option}=latest", app.base);
+            Answer::of(app.http.get(latest).bearer_auth(&token)).await.expect(200);
+        }
         let latest = format!("{}/v1.0/users/delta?$deltatoken=latest", app.base);
         let latest = Answer::of(app.http.get(latest).bearer_auth(&token)).await.expect(200);
         let link = latest.json["@odata.deltaLink"].as_str().unwrap();

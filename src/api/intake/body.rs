@@ -89,12 +89,14 @@ pub(super) async fn read(request: &mut Request, info: &mut RequestInfo) -> poem:
     if !is_json {
         return Ok(body.to_vec());
     }
-    let normalised = strict_json::normalise(&body).map_err(|message| problem::Problem(refuse(message)))?;
+    let is_change = request.method() == Method::PATCH;
+    let normalise = if is_change { strict_json::normalise_change } else { strict_json::normalise };
+    let normalised = normalise(&body).map_err(|message| problem::Problem(refuse(message)))?;
     if batch::is_batch(&info.path) {
         // Strict already here, as parsing keeps one of two equal keys; but the annotations are the items'.
         return Ok(body.to_vec());
     }
-    if request.method() == Method::PATCH {
+    if is_change {
         info.odata_type = strict_json::odata_type(&body);
     }
     Ok(normalised)

@@ -1,6 +1,9 @@
 //! Entity tags (RFC 9110 section 8.8.3): the version of an object, and the condition that nobody changed it since.
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    partners::Expected,
+};
 
 /// The tag of a version, weak as Graph's are.
 pub fn of_version(version: i64) -> String {
@@ -15,9 +18,30 @@ pub fn required_version(if_match: Option<&str>) -> Result<Option<i64>> {
     Ok(tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).and_then(|version| version.parse().ok()))
 }
 
+/// The versions that `If-Match` names: one of a list, or any, which only says that the object is there. The header must
+/// be there.
+pub fn expected_versions(if_match: Option<&str>) -> Result<Expected> {
+    let tags = if_match.map(str::trim).filter(|tags| !tags.is_empty()).ok_or(Error::PreconditionRequired)?;
+    if tags == "*" {
+        return Ok(Expected::Any);
+    }
+    let versions = tags.split(',').map(|tag| required_version(Some(tag)).ok().flatten());
+    Ok(Expected::OneOf(versions.flatten().collect()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_of_tags() {
+        let of = |text| expected_versions(Some(text)).unwrap();
+        assert_eq!(of("*"), Expected::Any);
+        assert_eq!(of("W/\"7\""), Expected::OneOf(vec![7]));
+        assert_eq!(of("\"abc\", W/\"7\" ,\"8\""), Expected::OneOf(vec![7, 8]));
+        assert_eq!(of("W/7,"), Expected::OneOf(vec![]));
+        assert!(matches!(expected_versions(Some(" ")), Err(Error::PreconditionRequired)));
+    }
 
     #[test]
     fn tags() {

@@ -18,6 +18,9 @@ pub const DELTA_TOKEN: &str = "$deltatoken";
 /// In place of a delta token: what changes from now on.
 pub const LATEST: &str = "latest";
 
+/// The longest options that a link repeats beside its token, in bytes.
+const MAX_REPEATED: usize = 2 * 1024;
+
 /// A token that nobody here has signed, or for something else.
 pub fn foreign(option: &str) -> Error {
     let link = if option == DELTA_TOKEN { "@odata.deltaLink" } else { "@odata.nextLink" };
@@ -29,10 +32,12 @@ pub fn link_behind(app: &App, info: &RequestInfo, key: &str) -> String {
     link(app, info, SKIP_TOKEN, key)
 }
 
-/// The address of the same question, going on at `key` with a token under this name.
+/// The address of the same question, going on at `key` with a token under this name. The token holds the whole question;
+/// the options are repeated for whoever reads it, unless they are long.
 pub fn link(app: &App, info: &RequestInfo, option: &str, key: &str) -> String {
     let options = without_tokens(&info.query);
     let token = sign(&app.store.context().sealer, option, &info.path, &options, key);
+    let options = if options.len() > MAX_REPEATED { String::new() } else { options };
     let separator = if options.is_empty() { "" } else { "&" };
     format!("{}{}?{options}{separator}{option}={token}", app.issuer.public_url, info.path)
 }
@@ -80,11 +85,17 @@ fn token_name(name: &str) -> Option<&'static str> {
     [SKIP_TOKEN, DELTA_TOKEN].into_iter().find(|known| name.eq_ignore_ascii_case(known))
 }
 
+/// Whether a query goes on with a list.
+pub fn has_token(query: &str) -> bool {
+    query.split('&').any(is_token)
+}
+
+fn is_token(option: &str) -> bool {
+    let name = option.split('=').next().unwrap_or_default();
+    form_urlencoded::parse(name.as_bytes()).next().is_some_and(|(name, _)| token_name(&name).is_some())
+}
+
 fn without_tokens(query: &str) -> String {
-    let is_token = |option: &&str| {
-        let name = option.split('=').next().unwrap_or_default();
-        form_urlencoded::parse(name.as_bytes()).next().is_some_and(|(name, _)| token_name(&name).is_some())
-    };
     query.split('&').filter(|option| !option.is_empty() && !is_token(option)).collect::<Vec<_>>().join("&")
 }
 

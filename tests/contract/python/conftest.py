@@ -161,5 +161,11 @@ async def methods(graph, user):
 
 
 @pytest.fixture
+def inventory(beta):
+    """Hardware tokens of the tenant."""
+    return beta.directory.authentication_method_devices.hardware_oath_devices
+
+
+@pytest.fixture
 async def beta_methods(beta, user):
     return beta.users.by_user_id(user.id).authentication

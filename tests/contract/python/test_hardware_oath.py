@@ -44,11 +44,6 @@ def device(**more) -> Device:
     )
 
 
-@pytest.fixture
-def inventory(beta):
-    return beta.directory.authentication_method_devices.hardware_oath_devices
-
-
 async def test_a_device_lives_and_dies(inventory):
     wanted = device(display_name="Spare")
     made = await inventory.post(wanted)

@@ -114,7 +114,8 @@ async def test_a_password_is_reset_at_the_older_address(as_user, user):
     assert isinstance(made, PasswordResetResponse) and made.new_password
     factor = {"type": "password", "password": made.new_password}
     body = {"userPrincipalName": user.user_principal_name, "firstFactor": factor}
-    assert server.own_call("POST", "/signInSessions", body)["status"] == "passwordChangeRequired"
+    # It opens a sign-in, which waits for what the user has not registered yet.
+    assert server.own_call("POST", "/signInSessions", body)["status"] == "registrationRequired"
 
 
 async def test_the_operation_of_a_password_reset(user):

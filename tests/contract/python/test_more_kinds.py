@@ -107,7 +107,8 @@ async def test_a_badge_that_was_lost(beta, beta_methods):
     # The PIN stays, and goes with the next badge.
     left = await qr.get()
     assert (left.standard_q_r_code, left.pin.id) == (None, lost.pin.id)
-    new = await qr.standard_q_r_code.patch(QrCode(start_date_time=now, expire_date_time=now + datetime.timedelta(days=7)))
+    wanted = QrCode(start_date_time=now, expire_date_time=now + datetime.timedelta(days=7))
+    new = await qr.standard_q_r_code.patch(wanted)
     assert new.image.binary_value and new.id != lost.standard_q_r_code.id
 
 

@@ -11,6 +11,7 @@ import msal
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import CertificateCredential, ClientAssertionCredential, ClientSecretCredential
+from azure.identity.aio import CertificateCredential as AsyncCertificateCredential
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -167,6 +168,19 @@ async def test_azure_identity_with_a_certificate(with_certificate):
         disable_instance_discovery=True,
     )
     assert claims(credential.get_token(SCOPE).token)["appid"] == application.app_id
+
+
+async def test_azure_identity_with_a_certificate_asynchronously(with_certificate):
+    # This one pads its Base64, which RFC 7515 does not want.
+    application, keys = with_certificate
+    async with AsyncCertificateCredential(
+        server.TENANT,
+        application.app_id,
+        certificate_data=keys.private_pem + keys.public_pem,
+        authority=server.URL,
+        disable_instance_discovery=True,
+    ) as credential:
+        assert claims((await credential.get_token(SCOPE)).token)["appid"] == application.app_id
 
 
 async def test_msal_with_a_certificate(with_certificate):

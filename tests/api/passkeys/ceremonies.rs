@@ -72,3 +72,26 @@ async fn a_reset_ends_what_was_begun() {
     })
     .await;
 }
+
+/// A key that was stolen opens nothing any more, and what it has opened is over.
+#[tokio::test]
+async fn a_deleted_passkey_ends_what_it_has_opened() {
+    on_each_backend(async |app| {
+        add_user(&app, USER).await;
+        let (mut stolen, mut own) = (VirtualPasskey::at(&app.base), VirtualPasskey::at(&app.base));
+        let id = register(&app, USER, &mut stolen).await;
+        register(&app, USER, &mut own).await;
+        let outcome = async |device: &mut VirtualPasskey| {
+            let done = sign_in(&app, USER, device).await.expect(200).json;
+            assert_eq!(done["status"], "completed", "{done}");
+            done["outcomeToken"].as_str().unwrap().to_owned()
+        };
+        let (of_thief, of_owner) = (outcome(&mut stolen).await, outcome(&mut own).await);
+        app.delete(&format!("{}/{id}", passkeys(USER))).await.expect(204);
+        let mine =
+            async |token: &str| as_user(&app, token, Method::GET, "/v1.0/me/authentication/methods", json!({})).await;
+        mine(&of_thief).await.expect_error(401, "InvalidAuthenticationToken");
+        mine(&of_owner).await.expect(200);
+    })
+    .await;
+}

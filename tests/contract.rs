@@ -148,7 +148,7 @@ impl SecureDemo {
             .command()
             .args(["serve", "--demo", "--tls-self-signed", "tls"])
             .args(["--listen", &format!("127.0.0.1:{port}"), "--public-url", &base])
-            .args(["--throttle-reports-per-10s", "40"])
+            .args(["--throttle-reports-per-10s", "10"])
             .env("REKEY_THROTTLE", "on")
             .stdout(file.try_clone().unwrap())
             .stderr(file)

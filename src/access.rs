@@ -72,6 +72,17 @@ impl Powers {
 }
 
 impl Actor {
+    /// Rekey itself, which does what is due by the clock.
+    pub fn rekey(tenant: TenantId, request_id: String) -> Self {
+        Self {
+            tenant,
+            powers: Powers::Operator,
+            display_name: "Rekey".into(),
+            principal_name: None,
+            origin: Origin { client_request_id: request_id.clone(), request_id, ..Origin::default() },
+        }
+    }
+
     pub fn id(&self) -> Option<&str> {
         self.powers.id()
     }

@@ -19,7 +19,7 @@ use crate::{
 use key_credentials::KeyInput;
 
 /// Applications that a tenant may have.
-const MAX_APPLICATIONS: i64 = 999;
+pub const MAX_APPLICATIONS: i64 = 999;
 
 #[derive(Debug, Clone)]
 pub struct NewApplication {

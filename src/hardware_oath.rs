@@ -1,7 +1,7 @@
 //! The hardware OATH tokens of users, and the state machine of a token:
 //! available -> assigned -> activated (or failedActivation), deactivated back to assigned, released back to available.
 //!
-//! A code that was accepted once stays used, whatever happens to the token afterwards.
+//! A code that was accepted once stays used, whatever happens to the token afterwards, as long as it is in the inventory.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,9 +10,9 @@ use crate::{
     audit::{self, Activity, Entry, Target},
     directory,
     error::{Area, Error, Result},
-    id::DeviceId,
+    id::{DeviceId, MethodId},
     methods::{
-        Method, MethodKind,
+        self, Method, MethodKind,
         oath::{self, CodeOutcome},
         policy, preferences,
         proof::Verdict,
@@ -22,6 +22,7 @@ use crate::{
         Tx,
         devices::{self, Device, DeviceStatus},
         guesses::GuessKind,
+        sessions,
         users::{User, UserType},
     },
     throttle,
@@ -96,7 +97,7 @@ pub fn assign(tx: &mut Tx<'_>, caller: &Caller, user: &str, device: &DeviceKey) 
 pub fn unassign(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str) -> Result<()> {
     let (actor, user) = directory::authorize_on_user(tx, caller, WRITE, user)?;
     let device = of_user(tx, &user, id)?;
-    release(tx, &device)?;
+    methods::remove(tx, &user, &Method::HardwareOath(device.clone()), actor.session())?;
     let entry = Entry::success(Activity::DELETE_METHOD, Target::user(&user))
         .because("Admin took a hardware OATH token away from the user");
     let entry = forget_default(tx, &user, describe(entry, &device, DeviceStatus::Available))?;
@@ -124,7 +125,7 @@ pub fn activate(
                 .because("The hardware OATH token was activated by a code");
             finish(tx, &actor, &user, &device, taken, activation, entry)
         }
-        Err(reason) => {
+        Err(codes::Refusal { message: reason, .. }) => {
             devices::update(tx, &Device { status: DeviceStatus::FailedActivation, ..device.clone() })?;
             let entry = Entry::failure(Activity::UPDATE_METHOD, Target::user(&user), reason);
             audit::record(tx, &actor, describe(entry, &device, DeviceStatus::FailedActivation))?;
@@ -141,6 +142,8 @@ pub fn deactivate_of_user(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str
         return Ok(());
     }
     deactivate(tx, &device)?;
+    let proven = MethodId::new(device.device_id.as_str());
+    sessions::refuse_proven_by(tx, &user.tenant_id, &user.user_id, &proven, actor.session())?;
     let entry = Entry::success(Activity::UPDATE_METHOD, Target::user(&user))
         .because("Admin deactivated a hardware OATH token of the user");
     let entry = forget_default(tx, &user, describe(entry, &device, DeviceStatus::Assigned))?;
@@ -158,6 +161,8 @@ pub fn assign_and_activate(
 ) -> Result<CodeOutcome> {
     let (actor, user) = directory::authorize_on_user(tx, caller, REGISTER, user)?;
     policy::check_registration(tx, &user, MethodKind::HardwareOath, None)?;
+    // Before anything is said about the token: who has to wait must not go on asking which serial numbers there are.
+    throttle::check(tx, &user.tenant_id, user.user_id.as_str(), GuessKind::Otp)?;
     let device = find(tx, &actor, device)?;
     activation.check(&device)?;
     check_assignable(tx, &user, &device)?;
@@ -167,7 +172,7 @@ pub fn assign_and_activate(
                 .because("A hardware OATH token was assigned to the user and activated by a code");
             finish(tx, &actor, &user, &device, taken, activation, entry)
         }
-        Err(reason) => {
+        Err(codes::Refusal { message: reason, .. }) => {
             let entry = Entry::failure(Activity::REGISTER_METHOD, Target::user(&user), reason);
             audit::record(tx, &actor, describe(entry, &device, device.status))?;
             Ok(CodeOutcome::Refused { message: reason.into() })
@@ -188,6 +193,7 @@ pub fn resync(
     let device = of_user(tx, &user, id)?;
     oath::check_code(first, codes::digits(&device))?;
     oath::check_code_of("nextVerificationCode", second, codes::digits(&device))?;
+    policy::check_registration(tx, &user, MethodKind::HardwareOath, None)?;
     let (entry, outcome) = match counted(tx, &user, |tx| codes::take_pair(tx, &device, first, second))? {
         Ok(taken) => {
             let entry = Entry::success(Activity::UPDATE_METHOD, Target::user(&user))
@@ -195,7 +201,7 @@ pub fn resync(
                 .modified("DriftSteps", device.drift_steps, taken.drift_steps);
             (entry, CodeOutcome::Accepted)
         }
-        Err(reason) => {
+        Err(codes::Refusal { message: reason, .. }) => {
             let entry = Entry::failure(Activity::UPDATE_METHOD, Target::user(&user), reason);
             (entry, CodeOutcome::Refused { message: reason.into() })
         }
@@ -209,7 +215,8 @@ pub fn verify(tx: &mut Tx<'_>, device: &Device, code: &str) -> Result<Verdict> {
     oath::check_code(code, codes::digits(device))?;
     Ok(match codes::take(tx, device, code)? {
         Ok(_) => Verdict::Proven,
-        Err(reason) => Verdict::Refused(reason),
+        Err(refusal) if refusal.is_spent => Verdict::Spent(refusal.message),
+        Err(refusal) => Verdict::Refused(refusal.message),
     })
 }
 
@@ -224,6 +231,7 @@ fn counted(
     let taken = take(tx)?;
     match taken {
         Ok(_) => throttle::succeeded(tx, tenant, subject, GuessKind::Otp)?,
+        Err(refusal) if refusal.is_spent => {}
         Err(_) => throttle::failed(tx, tenant, subject, GuessKind::Otp)?,
     }
     Ok(taken)

@@ -41,6 +41,17 @@ impl Sending {
     }
 }
 
+/// What a network dials for a number in Graph's form: without the extension, and without zeros in front of the national
+/// number, which many networks drop (`+44 07700 900123` rings where `+44 7700 900123` does). Two numbers that differ here
+/// ring at different phones; it is for comparing, not for dialling, as Italy's zeros are part of the number.
+pub fn dialled(number: &str) -> String {
+    let bare = number.split('x').next().unwrap_or_default();
+    match bare.split_once(' ') {
+        Some((country_code, national)) => format!("{country_code} {}", national.trim_start_matches('0')),
+        None => bare.to_owned(),
+    }
+}
+
 /// One message.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -90,4 +101,17 @@ pub fn send(tx: &mut Tx<'_>, sending: &Sending, user: &User, message: &Message, 
     }
     limits::count(tx, sending, user, message, owner)?;
     enqueue(tx, &user.tenant_id, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_and_extensions_ring_at_the_same_phone() {
+        for number in ["+44 7700900123", "+44 07700900123", "+44 0007700900123", "+44 7700900123x12"] {
+            assert_eq!(dialled(number), "+44 7700900123");
+        }
+        assert_eq!(dialled("+1 2065550100"), "+1 2065550100");
+    }
 }

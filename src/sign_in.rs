@@ -12,16 +12,15 @@ use crate::{
     error::{Area, Error, Result},
     id::{ApplicationId, SessionId},
     methods::{
-        self, Method, MethodKind,
+        self, Method,
         fido2::relying_party::RelyingParty,
         preferences::{self, UsableMethod},
         proof::{self, Evidence, Occasion, Prompt, Verdict},
-        requirements::Standing,
+        requirements::{Demands, Standing},
     },
     store::{
         Tx,
         sessions::{self, SessionRow, SessionStatus},
-        tenants::RegistrationProof,
         users::{self, User},
     },
     throttle,
@@ -33,13 +32,12 @@ mod choice;
 pub mod log;
 pub mod password_change;
 pub mod pin_change;
-mod proven;
 pub mod push;
 
 use choice::{candidates, choose};
 
+pub use crate::methods::proven::{Factor, Proof, State};
 pub use begin::{FirstFactor, SignInRequest, before, before_pin, begin};
-pub use proven::{Factor, Proof, State};
 
 /// How long the outcome of a sign-in is good, in minutes, and its session with it.
 const OUTCOME_MINUTES: i64 = 15;
@@ -90,11 +88,7 @@ impl Verified {
 /// Everything the next status follows from.
 #[derive(Debug, Clone, Copy)]
 struct Facts {
-    /// Somebody demanded a registration (a reset), and no opt-out excuses the user.
-    registration_demanded: bool,
-    mfa_required: bool,
-    /// The user has a usable second factor other than a temporary access pass.
-    has_method: bool,
+    demands: Demands,
     first_factor: bool,
     second_factor: bool,
     password_must_change: bool,
@@ -104,10 +98,9 @@ struct Facts {
 /// **The state machine.** Nothing outranks a registration that is due; then come the factors, then the password or PIN.
 fn next(facts: Facts) -> SessionStatus {
     let proven_anything = facts.first_factor || facts.second_factor;
-    let registration_due = facts.registration_demanded || (facts.mfa_required && !facts.has_method);
-    if proven_anything && registration_due {
+    if proven_anything && facts.demands.registration_is_due() {
         SessionStatus::RegistrationRequired
-    } else if !facts.first_factor || (facts.mfa_required && !facts.second_factor) {
+    } else if !facts.first_factor || (facts.demands.mfa_required && !facts.second_factor) {
         SessionStatus::MfaRequired
     } else if facts.password_must_change {
         SessionStatus::PasswordChangeRequired
@@ -130,14 +123,6 @@ fn himself(application: &Actor, user: &User, state: &State) -> Actor {
         display_name: user.display_name.clone(),
         principal_name: Some(user.user_principal_name.clone()),
         origin: application.origin.clone(),
-    }
-}
-
-/// What proves enough to open a registration that is due.
-fn opens_registration(policy: RegistrationProof, state: &State) -> bool {
-    match policy {
-        RegistrationProof::FirstFactor => !state.proofs.is_empty(),
-        RegistrationProof::TemporaryAccessPass => state.has(&[Factor::Both]),
     }
 }
 
@@ -169,16 +154,31 @@ struct Open {
 fn open(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<Open> {
     let (actor, application) = sign_in_service(tx, caller)?;
     let session = SessionId::parse(id).map(|id| sessions::find(tx, &caller.tenant, &id)).transpose()?.flatten();
-    let session =
+    let mut session =
         session.filter(|session| session.application_id == application).ok_or_else(|| Error::method_not_found(id))?;
-    let state = serde_json::from_str(&session.state).map_err(Error::internal)?;
+    let state = State::of(&session)?;
     let user = match &session.user_id {
         Some(user) => users::find_by_id(tx, &caller.tenant, user, users::Presence::Present)?,
         None => None,
     };
     // Deleted, disabled or signed out meanwhile: nothing that was proven before counts.
     let user = user.filter(|user| user.account_enabled && user.sessions_valid_from <= session.created_at);
+    if let Some(user) = &user {
+        session.status = as_of_now(tx, user, session.status)?;
+    }
     Ok(Open { actor, session, state, user })
+}
+
+/// What was due when a status was stored may not be so any more, and the other way round: nobody registers what is not
+/// due, and an opt-out that has ended excuses nobody.
+fn as_of_now(tx: &mut Tx<'_>, user: &User, stored: SessionStatus) -> Result<SessionStatus> {
+    Ok(match stored {
+        SessionStatus::RegistrationRequired if !Demands::of(tx, user)?.registration_is_due() => {
+            SessionStatus::MfaRequired
+        }
+        SessionStatus::Completed if Standing::of(tx, user)?.is_registration_demanded() => SessionStatus::Refused,
+        status => status,
+    })
 }
 
 /// An open session where all is proven and only a new password or PIN is missing, with its user. Asked before a word is
@@ -252,7 +252,10 @@ pub fn verify(
         (None, Evidence::PublicKeyCredential(credential)) => methods::fido2::method_id(credential)?.into_string(),
         (None, Evidence::Code(_)) => return Err(Error::invalid("methodId", "Say which method is proven.")),
     };
-    let user = user.ok_or_else(|| Error::method_not_found(&method))?;
+    let Some(user) = user else {
+        proof::usable_of_nobody(tx, &session.tenant_id)?;
+        return Err(Error::method_not_found(&method));
+    };
     let method = choose(tx, &user, &session, &state, &method)?;
     let kind = proof::guess_kind(method.kind());
     if let Some(kind) = kind {
@@ -260,8 +263,8 @@ pub fn verify(
     }
     let verdict = proof::verify(tx, &host.relying_party, &user, &method, &session.session_id, evidence)?;
     match verdict {
-        Verdict::Refused(message) => {
-            if let Some(kind) = kind {
+        Verdict::Refused(message) | Verdict::Spent(message) => {
+            if let Some(kind) = kind.filter(|_| matches!(verdict, Verdict::Refused(_))) {
                 throttle::failed(tx, &session.tenant_id, user.user_id.as_str(), kind)?;
             }
             let wrong = log::Result::WRONG_SECOND_FACTOR.by(&method);
@@ -324,12 +327,8 @@ fn check_waits(session: &SessionRow) -> Result<()> {
 
 /// Where the session stands now, by all that is known in this transaction.
 fn evaluate(tx: &mut Tx<'_>, user: &User, state: &State) -> Result<SessionStatus> {
-    let standing = Standing::of(tx, user)?;
-    let usable = proof::usable(tx, user)?;
     Ok(next(Facts {
-        registration_demanded: standing.requirements.registration_required_at.is_some() && !standing.is_opted_out,
-        mfa_required: standing.is_mfa_required,
-        has_method: usable.iter().any(|method| method.kind() != MethodKind::TemporaryAccessPass),
+        demands: Demands::of(tx, user)?,
         first_factor: state.has(&[Factor::Password, Factor::QrCodePin, Factor::Asserted, Factor::Both]),
         second_factor: state.has(&[Factor::Possession, Factor::Both]),
         password_must_change: state.password_must_change,
@@ -339,7 +338,8 @@ fn evaluate(tx: &mut Tx<'_>, user: &User, state: &State) -> Result<SessionStatus
 
 /// Stores what was proven and where that leads, and logs an end.
 fn settle(tx: &mut Tx<'_>, actor: &Actor, user: Option<&User>, session: &mut SessionRow, state: &State) -> Result<()> {
-    if let Some(user) = user {
+    // Before anything is proven it waits for that, whoever it is: a name that nobody has must not be answered sooner.
+    if let Some(user) = user.filter(|_| !state.proofs.is_empty()) {
         session.status = evaluate(tx, user, state)?;
     }
     session.state = serde_json::to_string(state).map_err(Error::internal)?;
@@ -379,7 +379,7 @@ fn view(
     let Some(user) = user else { return Ok(view) };
     match (session.status, session.completed_at) {
         (SessionStatus::RegistrationRequired, _)
-            if opens_registration(methods::requirements::registration_proof(tx, user)?, state) =>
+            if state.opens_registration(methods::requirements::registration_proof(tx, user)?) =>
         {
             view.registration_token = Some(issuer.for_registration(tx, user, session)?.expose_secret().into());
         }

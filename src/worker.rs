@@ -1,16 +1,17 @@
 //! Clean-up that no request waits for: answers of idempotency keys after 24 hours, registrations that nobody finished,
-//! failures that are long ago, the sign-in log after 30 days; and the end of relationships, which is written down.
+//! failures that are long ago, the sign-in log after 30 days, deleted users whom nobody can restore any more; and the end
+//! of relationships, which is written down.
 //!
 //! Nobody waits for any of it, so it does not matter when, how often, or on how many replicas this runs.
 
 use std::time::Duration;
 
 use crate::{
+    directory,
     error::Result,
     id::TenantId,
     messages::limits,
-    mfa_resets,
-    partners::sweep,
+    mfa_resets, partners,
     sign_in::log,
     store::{
         Store, challenges, guesses, idempotency, messages, methods, operations, relationships::requests, sessions,
@@ -42,6 +43,9 @@ pub struct Removed {
     pub send_counts: usize,
     pub mfa_resets: usize,
     pub relationship_operations: usize,
+    /// Deleted users who are gone for good now.
+    pub users: usize,
+    /// Whom a delta remembered as gone for good.
     pub purged_users: usize,
     pub used_assertions: usize,
 }
@@ -51,6 +55,14 @@ pub async fn run_once(store: &Store) -> Result<Removed> {
     // On behalf of no tenant: nobody can see the rows any more, so nobody has to wait.
     let nobody = TenantId::new("");
     let expired_resets = mfa_resets::expire(store).await?;
+    // Whatever keeps users from being removed, or the end of relationships from being written down, keeps nothing else.
+    let users = directory::sweep::run_once(store).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "deleted users were not removed for good");
+        0
+    });
+    if let Err(error) = partners::sweep::run_once(store).await {
+        tracing::warn!(%error, "the end of relationships was not written down");
+    }
     let clean = move |tx: &mut crate::store::Tx<'_>| {
         Ok(Removed {
             answers: idempotency::purge_expired(tx)?,
@@ -65,14 +77,11 @@ pub async fn run_once(store: &Store) -> Result<Removed> {
             send_counts: limits::purge(tx)?,
             mfa_resets: expired_resets,
             relationship_operations: requests::purge_operations(tx, tx.now().plus_minutes(-OPERATION_MINUTES))?,
+            users,
             purged_users: changes::forget_purged(tx)?,
             used_assertions: used_assertions::purge_expired(tx, CLOCK_SKEW_SECONDS)?,
         })
     };
-    // Whatever keeps the end of relationships from being written down keeps nothing else.
-    if let Err(error) = sweep::run_once(store).await {
-        tracing::warn!(%error, "the end of relationships was not written down");
-    }
     store.write(&nobody, clean).await
 }
 

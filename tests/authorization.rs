@@ -20,7 +20,7 @@ use rekey::{
     },
 };
 use secrecy::ExposeSecret;
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::{
     Answer, Backend, TestApp,
     authenticator::{Key, call_claims, seconds},
@@ -408,5 +408,48 @@ async fn every_operation_lets_the_right_caller_through() {
             wrong.push(format!("{operation}: {status}: {}", answer.text));
         }
     }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// What the document has below `/me` is what a signed-in user may do to himself: no more, and no less.
+#[tokio::test]
+async fn what_stands_below_me_is_what_users_may_do_to_themselves() {
+    let app = seeded(Backend::Sqlite).await;
+    let name = "nobody.special@contoso.example";
+    let user = new_user(&app, "Nobody Special", name).await;
+    // Somebody who has nothing to lose, and signs in with both factors.
+    let security_defaults = "/v1.0/policies/identitySecurityDefaultsEnforcementPolicy";
+    app.patch(security_defaults, json!({"isEnabled": false})).await.expect(204);
+    let passes = format!("/v1.0/users/{user}/authentication/temporaryAccessPassMethods");
+    let pass = app.post(&passes, json!({"isUsableOnce": false})).await.expect(201).json;
+    let first_factor = json!({"type": "temporaryAccessPass", "verificationCode": pass["temporaryAccessPass"]});
+    let sign_in = json!({"userPrincipalName": name, "firstFactor": first_factor});
+
+    let document = Document::parse(&rekey::api::document().unwrap());
+    let named = |operation: &Operation| format!("{} {}", operation.method, operation.path);
+    let mut own: BTreeSet<String> =
+        document.operations().iter().filter(|operation| operation.is_about_the_caller()).map(named).collect();
+    // As the server has them, before the document moves what only users may do.
+    let mut operations = Document::parse(&rekey::api::service(&app.app).spec()).operations();
+    operations.retain(|operation| operation.path.starts_with("/v1.0/users/{user}"));
+    assert!(!own.is_empty() && operations.len() > own.len());
+    let mut wrong = vec![];
+    for mut operation in operations {
+        operation.path = operation.path.replacen("/v1.0/users/{user}", "/v1.0/me", 1);
+        // Each with a sign-in of its own, as some of them end it.
+        let session = app.post("/v1.0/signInSessions", sign_in.clone()).await.expect(201).json;
+        let token = session["outcomeToken"].as_str().unwrap_or_else(|| panic!("{operation}: {session}"));
+        let answer = Answer::of(operation.request(&app.http, &app.base).bearer_auth(token)).await;
+        // Whatever else comes of it, that there is no such phone for one, comes after the decision.
+        let is_named = own.remove(&named(&operation));
+        match answer.status.as_u16() {
+            403 if is_named => wrong.push(format!("{operation} is refused: {}", answer.text)),
+            403 => {}
+            401 | 500.. => wrong.push(format!("{operation}: {}", answer.text)),
+            status if !is_named => wrong.push(format!("{operation} answers {status}; name it in OWN of api/me.rs")),
+            _ => {}
+        }
+    }
+    wrong.extend(own.into_iter().map(|operation| format!("{operation} is no operation on users")));
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }

@@ -10,8 +10,16 @@ use serde_json::Value;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/graph-operations.md");
 
-/// One operation of Graph: what it is called, its method and address, and why Rekey does not have it, if it does not.
-struct Operation(&'static str, &'static str, &'static str, Option<&'static str>);
+/// One operation of Graph: what it is called, its method and address, and whether Rekey has it.
+struct Operation(&'static str, &'static str, &'static str, Support);
+
+enum Support {
+    Full,
+    /// All but what is said here.
+    Part(&'static str),
+    /// Why not.
+    LeftOut(&'static str),
+}
 
 /// One of Graph's chapters; those whose operations Microsoft has in its beta only say so.
 struct Section {
@@ -20,15 +28,20 @@ struct Section {
 }
 
 const fn has(title: &'static str, method: &'static str, path: &'static str) -> Operation {
-    Operation(title, method, path, None)
+    Operation(title, method, path, Support::Full)
+}
+
+const fn has_partly(title: &'static str, method: &'static str, path: &'static str, remark: &'static str) -> Operation {
+    Operation(title, method, path, Support::Part(remark))
 }
 
 const fn leaves_out(title: &'static str, method: &'static str, path: &'static str, reason: &'static str) -> Operation {
-    Operation(title, method, path, Some(reason))
+    Operation(title, method, path, Support::LeftOut(reason))
 }
 
 const PASSWORDLESS: &str = "Deprecated by Microsoft: these are among microsoftAuthenticatorMethods.";
 const OLD_REPORT: &str = "Deprecated by Microsoft in favour of userRegistrationDetails.";
+const PAGES: &str = "of the query options `$top` and `$skiptoken`; in the order of ids";
 const LIGHTHOUSE: &str = "Not about authentication methods.";
 const SUBSCRIPTION: &str =
     "Graph sends no notifications about authentication methods either. `/users/delta` tells of users.";
@@ -37,6 +50,12 @@ const SECTIONS: &[Section] = &[
     Section {
         title: "Authentication methods of a user",
         operations: &[
+            leaves_out(
+                "Get the container of a user's methods",
+                "GET",
+                "/users/{}/authentication",
+                "It holds nothing but its methods: list those.",
+            ),
             has("List all methods", "GET", "/users/{}/authentication/methods"),
             has("Get a method", "GET", "/users/{}/authentication/methods/{}"),
             has("List passwords", "GET", "/users/{}/authentication/passwordMethods"),
@@ -160,6 +179,16 @@ const SECTIONS: &[Section] = &[
             has("Get the policy", "GET", "/policies/authenticationMethodsPolicy"),
             has("Change the policy", "PATCH", "/policies/authenticationMethodsPolicy"),
             has(
+                "List configurations",
+                "GET",
+                "/policies/authenticationMethodsPolicy/authenticationMethodConfigurations",
+            ),
+            has(
+                "Add an external configuration",
+                "POST",
+                "/policies/authenticationMethodsPolicy/authenticationMethodConfigurations",
+            ),
+            has(
                 "Get a configuration",
                 "GET",
                 "/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/{}",
@@ -236,15 +265,25 @@ const SECTIONS: &[Section] = &[
     Section {
         title: "Applications",
         operations: &[
-            has("List applications", "GET", "/applications"),
+            has_partly(
+                "List applications",
+                "GET",
+                "/applications",
+                "`$top`, `$filter` by id, appId and displayName, `$skiptoken`",
+            ),
             has("Create an application", "POST", "/applications"),
-            has("Get an application", "GET", "/applications/{}"),
+            has_partly("Get an application", "GET", "/applications/{}", "without `$select`"),
             has("Change an application", "PATCH", "/applications/{}"),
             has("Delete an application", "DELETE", "/applications/{}"),
             has("Add a secret", "POST", "/applications/{}/addPassword"),
             has("Remove a secret", "POST", "/applications/{}/removePassword"),
             has("Add a key", "POST", "/applications/{}/addKey"),
             has("Remove a key", "POST", "/applications/{}/removeKey"),
+            has("List federated credentials", "GET", "/applications/{}/federatedIdentityCredentials"),
+            has("Add a federated credential", "POST", "/applications/{}/federatedIdentityCredentials"),
+            has("Get a federated credential", "GET", "/applications/{}/federatedIdentityCredentials/{}"),
+            has("Change a federated credential", "PATCH", "/applications/{}/federatedIdentityCredentials/{}"),
+            has("Delete a federated credential", "DELETE", "/applications/{}/federatedIdentityCredentials/{}"),
         ],
     },
     Section {
@@ -282,25 +321,26 @@ const SECTIONS: &[Section] = &[
             has("Delete it", "DELETE", "/tenantRelationships/delegatedAdminRelationships/{}/accessAssignments/{}"),
             has("List operations", "GET", "/tenantRelationships/delegatedAdminRelationships/{}/operations"),
             has("Get an operation", "GET", "/tenantRelationships/delegatedAdminRelationships/{}/operations/{}"),
-            has("List customers", "GET", "/tenantRelationships/delegatedAdminCustomers"),
+            has_partly("List customers", "GET", "/tenantRelationships/delegatedAdminCustomers", PAGES),
             has("Get a customer", "GET", "/tenantRelationships/delegatedAdminCustomers/{}"),
             has(
                 "List a customer's services",
                 "GET",
                 "/tenantRelationships/delegatedAdminCustomers/{}/serviceManagementDetails",
             ),
-            has("List contracts", "GET", "/contracts"),
+            has_partly("List contracts", "GET", "/contracts", PAGES),
             has("Get a contract", "GET", "/contracts/{}"),
         ],
     },
     Section {
         title: "Partners and customers, in the beta only",
         operations: &[
-            has("List managed tenants", "GET", "/tenantRelationships/managedTenants/tenants"),
-            has(
+            has_partly("List managed tenants", "GET", "/tenantRelationships/managedTenants/tenants", PAGES),
+            has_partly(
                 "List registration summaries",
                 "GET",
                 "/tenantRelationships/managedTenants/credentialUserRegistrationsSummaries",
+                PAGES,
             ),
             has(
                 "Get a registration summary",
@@ -394,22 +434,28 @@ fn page(document: &Value) -> (String, Vec<String>) {
     let (mut page, mut untrue) = (HEAD.to_owned(), vec![]);
     for section in SECTIONS {
         write!(page, "\n## {}\n\n| | operation | in Rekey | own |\n|---|---|---|---|\n", section.title).unwrap();
-        for Operation(title, method, path, left_out) in section.operations {
+        for Operation(title, method, path, support) in section.operations {
             let found = find(document, method, path);
-            match (found, left_out) {
-                (Some(address), None) => {
+            match (found, support) {
+                (Some(address), Support::Full | Support::Part(_)) => {
                     let own = path.strip_prefix("/users/{}").map(|rest| format!("/me{rest}"));
                     let is_own =
                         path.starts_with("/me/") || own.is_some_and(|own| find(document, method, &own).is_some());
                     let own = if is_own { "yes" } else { "" };
-                    writeln!(page, "| {title} | `{method} {address}` | yes | {own} |").unwrap();
+                    let remark =
+                        if let Support::Part(remark) = support { format!(": {remark}") } else { String::new() };
+                    writeln!(page, "| {title} | `{method} {address}` | yes{remark} | {own} |").unwrap();
                 }
-                (None, Some(reason)) => {
+                (None, Support::LeftOut(reason)) => {
                     let address = path.replace("{}", "{id}");
                     writeln!(page, "| {title} | `{method} {address}` | **no**: {reason} | |").unwrap();
                 }
-                (Some(_), Some(_)) => untrue.push(format!("{method} {path} is left out, but the document has it")),
-                (None, None) => untrue.push(format!("{method} {path} is supported, but the document lacks it")),
+                (Some(_), Support::LeftOut(_)) => {
+                    untrue.push(format!("{method} {path} is left out, but the document has it"));
+                }
+                (None, Support::Full | Support::Part(_)) => {
+                    untrue.push(format!("{method} {path} is supported, but the document lacks it"));
+                }
             }
         }
     }

@@ -4,18 +4,24 @@ use super::{Action, Scope};
 use crate::{
     error::{Error, Result},
     id::SessionId,
-    methods,
+    methods::{
+        self,
+        proven::State,
+        requirements::{Demands, Standing, registration_proof},
+    },
     store::{
         Tx,
-        sessions::{self, SessionStatus},
+        sessions::{self, SessionRow, SessionStatus},
         tenants::RegistrationProof,
-        users::{self, User},
+        users::User,
     },
 };
 
-/// The outcome of a sign-in is good as long as its session: until a reset, or the end of what it was opened with.
+/// The outcome of a sign-in is good as long as its session: until a reset, or the end of what it was opened with. Whom
+/// only an opt-out excused from registering is not excused when that has ended.
 pub(super) fn check_outcome_stands(tx: &mut Tx<'_>, user: &User, session: &SessionId) -> Result<()> {
-    if stands_at(tx, user, session, SessionStatus::Completed)? {
+    let stands = at(tx, user, session, SessionStatus::Completed)?.is_some();
+    if stands && !Standing::of(tx, user)?.is_registration_demanded() {
         return Ok(());
     }
     Err(Error::unauthenticated(
@@ -25,25 +31,30 @@ pub(super) fn check_outcome_stands(tx: &mut Tx<'_>, user: &User, session: &Sessi
 
 /// An outside issuer does not know that a registration is due, which nothing outranks: its tokens wait for it.
 pub(super) fn check_nothing_is_demanded(tx: &mut Tx<'_>, user: &User) -> Result<()> {
-    match users::requirements(tx, &user.tenant_id, &user.user_id)?.registration_required_at {
-        Some(_) => Err(Error::unauthenticated(
+    if Standing::of(tx, user)?.is_registration_demanded() {
+        return Err(Error::unauthenticated(
             "The user must register authentication methods before tokens of another issuer are good here.",
-        )),
-        None => Ok(()),
+        ));
     }
+    Ok(())
 }
 
-/// A registration token lives as long as its session waits for a registration.
+/// A registration token lives as long as its session waits for a registration that is due, and as what was proven in it
+/// is what the tenant asks for: all of that as it is now, not as it was when the token was handed out.
 pub(super) fn check_registration_is_open(tx: &mut Tx<'_>, user: &User, session: &SessionId) -> Result<()> {
-    if stands_at(tx, user, session, SessionStatus::RegistrationRequired)? {
+    if let Some(session) = at(tx, user, session, SessionStatus::RegistrationRequired)?
+        && State::of(&session)?.opens_registration(registration_proof(tx, user)?)
+        && Demands::of(tx, user)?.registration_is_due()
+    {
         return Ok(());
     }
     Err(Error::unauthenticated("This registration is done or has ended. Sign in again."))
 }
 
-fn stands_at(tx: &mut Tx<'_>, user: &User, session: &SessionId, status: SessionStatus) -> Result<bool> {
+/// The user's session, if it stands so.
+fn at(tx: &mut Tx<'_>, user: &User, session: &SessionId, status: SessionStatus) -> Result<Option<SessionRow>> {
     let session = sessions::find(tx, &user.tenant_id, session)?;
-    Ok(session.is_some_and(|session| session.user_id.as_ref() == Some(&user.user_id) && session.status == status))
+    Ok(session.filter(|session| session.user_id.as_ref() == Some(&user.user_id) && session.status == status))
 }
 
 /// What users may do with their own methods. The portal's rule for administrators ("not on yourself") is for the others.
@@ -60,7 +71,7 @@ pub(super) fn may_on_own(tx: &mut Tx<'_>, user: &User, scope: &Scope, action: Ac
         (Scope::Own { mfa: false, .. }, Action::RegisterKind(kind)) => {
             kind.is_self_service()
                 && !methods::has_second_factor(tx, user)?
-                && methods::requirements::registration_proof(tx, user)? == RegistrationProof::FirstFactor
+                && registration_proof(tx, user)? == RegistrationProof::FirstFactor
         }
         (Scope::Registration { .. }, Action::RegisterKind(kind)) => kind.is_self_service(),
         _ => false,

@@ -19,8 +19,15 @@ const CAST: &str = "microsoft.graph.user";
 const SHORT_CAST: &str = "graph.user";
 /// Graph's documentation spells it both ways; the plain form is the one of its links, [`DELTA_TOKEN`].
 const OTHER_DELTA_TOKEN: &str = "$deltaToken";
-/// The other key of applications; the plain form has it in place of the id, which is the same.
-const ALTERNATE_KEYS: [&str; 1] = ["appId"];
+/// Keys by name; the plain form has just the value, as an id or what is as good as one.
+const NAMED_KEYS: [&str; 4] = ["id", "appId", "userPrincipalName", "name"];
+/// The functions that take arguments, and what these are called. Anything else with arguments is no address here: whoever
+/// asks for one object by a key that is not known must not get a list.
+const FUNCTIONS: [(&str, &[&str]); 3] = [
+    ("creationOptions", &["challengeTimeoutInMinutes"]),
+    ("usersRegisteredByFeature", &["includedUserTypes", "includedUserRoles"]),
+    ("usersRegisteredByMethod", &["includedUserTypes", "includedUserRoles"]),
+];
 /// Arguments of one address; no function has nearly as many, and each may be looked up in the query.
 const MAX_ARGUMENTS: usize = 16;
 
@@ -73,9 +80,10 @@ impl Call<'_> {
         match arguments(inner) {
             _ if inner.is_empty() => name.to_owned().into(),
             Some(arguments) => match &arguments[..] {
-                [(key, value)] if ALTERNATE_KEYS.contains(&key.as_str()) => {
+                [(key, value)] if NAMED_KEYS.contains(&key.as_str()) => {
                     format!("{name}/{}", encoded(&unquoted(value))).into()
                 }
+                many if !takes(name, many) => segment.into(),
                 many if many.len() + self.arguments.len() > MAX_ARGUMENTS => segment.into(),
                 _ => {
                     for (parameter, value) in arguments {
@@ -113,6 +121,11 @@ impl Call<'_> {
         });
         own.chain(rest).collect::<Vec<_>>().join("&")
     }
+}
+
+fn takes(name: &str, arguments: &[(String, String)]) -> bool {
+    let function = FUNCTIONS.iter().find(|(function, _)| *function == name);
+    function.is_some_and(|(_, known)| arguments.iter().all(|(argument, _)| known.contains(&argument.as_str())))
 }
 
 /// However its name is encoded.
@@ -186,16 +199,36 @@ mod tests {
             ("/v1.0/users/microsoft.graph.delta()", "/v1.0/users/delta"),
             ("/v1.0/users/1/microsoft.graph.revokeSignInSessions", "/v1.0/users/1/revokeSignInSessions"),
             ("/v1.0/applications(appId='1-2')/addPassword", "/v1.0/applications/1-2/addPassword"),
-            ("/v1.0/r/byMethod(types='all',roles='a,b')", "/v1.0/r/byMethod?types=all&roles=a%2Cb"),
-            ("/v1.0/r/byMethod(types='all'roles='o''a')", "/v1.0/r/byMethod?types=all&roles=o%27a"),
+            ("/v1.0/users(id='1')/x", "/v1.0/users/1/x"),
+            ("/v1.0/users(userPrincipalName='a@b')", "/v1.0/users/a@b"),
+            (
+                "/v1.0/r/usersRegisteredByMethod(includedUserTypes='all',includedUserRoles='a,b')",
+                "/v1.0/r/usersRegisteredByMethod?includedUserTypes=all&includedUserRoles=a%2Cb",
+            ),
+            (
+                "/v1.0/r/usersRegisteredByMethod(includedUserTypes='all'includedUserRoles='o''a')",
+                "/v1.0/r/usersRegisteredByMethod?includedUserTypes=all&includedUserRoles=o%27a",
+            ),
             (
                 "/v1.0/directory/deletedItems/graph.user?$top=1",
                 "/v1.0/directory/deletedItems/microsoft.graph.user?$top=1",
             ),
-            ("/v1.0/r/byMethod(types=@t)?@t='x'&$top=1", "/v1.0/r/byMethod?types=x&$top=1"),
-            ("/v1.0/f/creationOptions(minutes=10)", "/v1.0/f/creationOptions?minutes=10"),
-            ("/v1.0/f/creationOptions(minutes=@minutes)?minutes=5", "/v1.0/f/creationOptions?minutes=5"),
-            ("/v1.0/f/creationOptions%28minutes%3D10%29", "/v1.0/f/creationOptions?minutes=10"),
+            (
+                "/v1.0/r/usersRegisteredByFeature(includedUserTypes=@t)?@t='x'&$top=1",
+                "/v1.0/r/usersRegisteredByFeature?includedUserTypes=x&$top=1",
+            ),
+            (
+                "/v1.0/f/creationOptions(challengeTimeoutInMinutes=10)",
+                "/v1.0/f/creationOptions?challengeTimeoutInMinutes=10",
+            ),
+            (
+                "/v1.0/f/creationOptions(challengeTimeoutInMinutes=@challengeTimeoutInMinutes)?challengeTimeoutInMinutes=5",
+                "/v1.0/f/creationOptions?challengeTimeoutInMinutes=5",
+            ),
+            (
+                "/v1.0/f/creationOptions%28challengeTimeoutInMinutes%3D10%29",
+                "/v1.0/f/creationOptions?challengeTimeoutInMinutes=10",
+            ),
         ] {
             assert_eq!(plain(written).as_deref(), Some(expected), "{written}");
         }
@@ -209,11 +242,17 @@ mod tests {
             "/v1.0/users?$filter=startsWith(displayName,'a')",
             "/v1.0/users/a(b",
             "/v1.0/users/%ff('x')",
+            "/v1.0/users(mail='a@b')",
+            "/v1.0/users(id='1',mail='a@b')",
+            "/v1.0/r/usersRegisteredByMethod(includedUsers='all')",
         ] {
             assert_eq!(plain(same), None, "{same}");
         }
         // What nobody writes is not worked on.
-        assert_eq!(plain(&format!("/v1.0/f({})?b=1", vec!["a=@z"; 1000].join(","))), None);
+        assert_eq!(
+            plain(&format!("/v1.0/creationOptions({})?b=1", vec!["challengeTimeoutInMinutes=@z"; 1000].join(","))),
+            None
+        );
     }
 
     proptest! {

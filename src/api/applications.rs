@@ -2,6 +2,7 @@
 
 mod bodies;
 mod credentials;
+mod filter;
 
 use poem_openapi::{
     ApiResponse, OpenApi,
@@ -12,6 +13,7 @@ use poem_openapi::{
 use self::{
     bodies::{ApplicationUpdateBody, ApplicationView, KeyCredentialView, NewApplicationBody, PasswordCredentialView},
     credentials::{AddKeyBody, AddPasswordBody, RemoveKeyBody, RemovePasswordBody},
+    filter::ApplicationFilter,
 };
 use super::{
     Tag, examples,
@@ -58,15 +60,22 @@ impl ApplicationsApi {
         /// Applications of a page, 1 to 999. Default: 100.
         #[oai(name = "$top")]
         top: Query<Option<u32>>,
+        /// By `id`, `appId` and `displayName` with `eq`, and `startsWith(displayName,'...')`.
+        #[oai(name = "$filter", example = "examples::application_filter")]
+        filter: Query<Option<String>>,
         /// Where the page before ended; part of `@odata.nextLink`.
         #[oai(name = "$skiptoken")]
         skip_token: Query<Option<String>>,
     ) -> Result<Json<Page<ApplicationView>>, Problem> {
-        refuse_other_options(&info, &["$top", "$skiptoken"]).map_err(Error::in_directory)?;
+        refuse_other_options(&info, &["$top", "$filter", "$skiptoken"]).map_err(Error::in_directory)?;
         let paging = Paging::new(top.0, skip_token.0).map_err(Error::in_directory)?;
+        let filter = ApplicationFilter::parse(filter.0.as_deref())?;
         let (after, limit) = (paging.after.clone(), paging.limit());
-        let read = move |tx: &mut Tx<'_>, caller: &Caller| applications::list(tx, caller, after.as_deref(), limit);
-        let found = self.0.read(guard.0, read).await?;
+        let rows = if filter.is_empty() { limit } else { applications::MAX_APPLICATIONS };
+        let read = move |tx: &mut Tx<'_>, caller: &Caller| applications::list(tx, caller, after.as_deref(), rows);
+        let mut found = self.0.read(guard.0, read).await?;
+        found.retain(|application| filter.finds(application));
+        found.truncate(limit.try_into().unwrap_or(usize::MAX));
         let key = |it: &Application| it.application_id.to_string();
         Ok(Json(paging.page(&self.0, &info, "applications", found, key, ApplicationView::in_list)))
     }
@@ -188,7 +197,7 @@ impl ApplicationsApi {
         _idempotency_key: Header<Option<String>>,
         body: Json<RemovePasswordBody>,
     ) -> Result<NoContent, Problem> {
-        let (attempt, key) = (Attempt::new(Activity::UPDATE_APPLICATION), body.0.key_id);
+        let (attempt, key) = (Attempt::new(Activity::UPDATE_APPLICATION), body.0.key_id.to_lowercase());
         self.0.write(guard.0, attempt, move |tx, caller| secrets::remove(tx, caller, &id, &key)).await?;
         Ok(NoContent::Done)
     }
@@ -237,7 +246,7 @@ impl ApplicationsApi {
         let (body, url) = (body.0, self.0.issuer.public_url.clone());
         let attempt = Attempt::new(Activity::UPDATE_APPLICATION);
         let write = move |tx: &mut Tx<'_>, caller: &Caller| {
-            key_credentials::remove(tx, caller, &id, &body.key_id, &body.proof, &url)
+            key_credentials::remove(tx, caller, &id, &body.key_id.to_lowercase(), &body.proof, &url)
         };
         self.0.write(guard.0, attempt, write).await?;
         Ok(NoContent::Done)

@@ -52,7 +52,8 @@ pub struct ContractsApi(pub App);
 impl ContractsApi {
     /// List contracts
     ///
-    /// One for each tenant in which this partner has at least one relationship in force; it goes with the last of them.
+    /// One for each tenant in which this partner has at least one relationship in force; it goes with the last of them. In
+    /// the order of the tenants' ids; of Graph's query options `$top` and `$skiptoken` are supported, the others refused.
     /// Needs the permission `DelegatedAdminRelationship.Read.All` or `DelegatedAdminRelationship.ReadWrite.All`, or the
     /// role Global Reader or Global Administrator.
     #[oai(path = "/v1.0/contracts", method = "get", operation_id = "listContracts")]

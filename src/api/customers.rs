@@ -51,7 +51,8 @@ pub struct CustomersApi(pub App);
 impl CustomersApi {
     /// List customers
     ///
-    /// The tenants in which this partner has at least one relationship in force. Needs the permission
+    /// The tenants in which this partner has at least one relationship in force, in the order of their ids. Of Graph's
+    /// query options `$top` and `$skiptoken` are supported, the others refused. Needs the permission
     /// `DelegatedAdminRelationship.Read.All` or `DelegatedAdminRelationship.ReadWrite.All`, or the role Global Reader or
     /// Global Administrator.
     #[oai(path = "/v1.0/tenantRelationships/delegatedAdminCustomers", method = "get", operation_id = "listCustomers")]

@@ -40,6 +40,9 @@ pub struct EmailView {
     /// Whether a code that was sent to this address was typed in.
     is_verified: bool,
     created_date_time: String,
+    /// Always null: its use is not noted.
+    #[oai(nullable)]
+    last_used_date_time: Option<String>,
 }
 
 impl From<EmailEntry> for EmailView {
@@ -50,6 +53,7 @@ impl From<EmailEntry> for EmailView {
             status: status(email.is_complete).into(),
             is_verified: email.is_verified,
             created_date_time: email.created_date_time.to_iso(),
+            last_used_date_time: email.last_used_date_time.map(|at| at.to_iso()),
         }
     }
 }

@@ -193,6 +193,10 @@ pub fn available_serial_number() -> String {
     demo::AVAILABLE_SERIAL_NUMBER.into()
 }
 
+pub fn application_filter() -> Option<String> {
+    Some("startsWith(displayName,'Demo')".into())
+}
+
 pub fn device_filter() -> Option<String> {
     Some("status eq 'available'".into())
 }

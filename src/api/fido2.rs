@@ -36,6 +36,8 @@ pub struct Fido2View {
     id: String,
     display_name: String,
     created_date_time: String,
+    #[oai(nullable)]
+    last_used_date_time: Option<String>,
     /// The authenticator model's GUID, as the authenticator says.
     #[oai(nullable)]
     aa_guid: Option<String>,
@@ -57,11 +59,12 @@ impl From<Stored<Fido2>> for Fido2View {
 }
 
 impl From<Fido2Entry> for Fido2View {
-    fn from(Fido2Entry { id, created_at, detail }: Fido2Entry) -> Self {
+    fn from(Fido2Entry { id, created_at, last_used_at, detail }: Fido2Entry) -> Self {
         Self {
             id: id.into_string(),
             display_name: detail.display_name,
             created_date_time: created_at.to_iso(),
+            last_used_date_time: last_used_at.map(|at| at.to_iso()),
             aa_guid: detail.aa_guid,
             model: detail.model,
             attestation_certificates: detail.attestation_certificates,

@@ -6,10 +6,11 @@ use poem_openapi::{OAuthScopes, SecurityScheme, auth::Bearer};
 
 use super::{
     intake::{CallerNote, RequestInfo},
-    problem::Problem,
+    odata::{etag, links},
+    problem::{Problem, area},
     rate_limits::RateLimiters,
 };
-use crate::{access::Caller, app::App};
+use crate::{access::Caller, app::App, error::Area};
 
 #[derive(OAuthScopes)]
 #[expect(dead_code, reason = "read by the derive, for the document")]
@@ -44,5 +45,10 @@ async fn check(request: &Request, bearer: Bearer) -> poem::Result<Caller> {
     if let Some(limiters) = request.data::<RateLimiters>() {
         limiters.charge(request, &caller, info)?;
     }
+    links::check_tenant(&info.query, &caller.tenant).map_err(|error| match area(&info.path) {
+        Area::Directory => Problem(error.in_directory()),
+        Area::Methods => Problem(error),
+    })?;
+    etag::check_condition(request).map_err(Problem)?;
     Ok(caller)
 }

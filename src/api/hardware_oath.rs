@@ -142,6 +142,7 @@ impl HardwareOathApi {
         #[oai(example = "examples::hardware_oath")]
         id: Path<String>,
     ) -> Result<Json<Entity<HardwareOathView>>, Problem> {
+        refuse_other_options(&info, &[])?;
         let (user, device) = self.0.read(guard.0, move |tx, caller| hardware_oath::get(tx, caller, &user, &id)).await?;
         let what = authentication_context(user.user_id.as_str(), "hardwareOathMethods/$entity");
         let view = HardwareOathView::new(device, &user.display_name);

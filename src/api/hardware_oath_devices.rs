@@ -237,6 +237,7 @@ impl HardwareOathDevicesApi {
         #[oai(example = "examples::available_device")]
         id: Path<String>,
     ) -> Result<Json<Entity<DeviceView>>, Problem> {
+        refuse_other_options(&info, &[])?;
         let owned = self.0.read(guard.0, move |tx, caller| inventory::get(tx, caller, &id)).await?;
         Ok(Json(Entity::new(self.0.context(&info, &format!("{COLLECTION}/$entity")), owned.into())))
     }

@@ -8,12 +8,13 @@ mod info;
 
 use std::{sync::Arc, time::Instant};
 
+use bytes::Bytes;
 use poem::{
     Endpoint, IntoResponse, Middleware, PathPattern, Request, Response,
     error::MethodNotAllowedError,
     http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
 };
-use poem_openapi::OperationId;
+use poem_openapi::{OperationId, error::ParseRequestPayloadError};
 
 pub use self::info::{CallerNote, RequestInfo};
 use super::{
@@ -64,8 +65,10 @@ impl<E: Endpoint> Endpoint for IntakeEndpoint<E> {
         let started = Instant::now();
         let method = request.method().clone();
         let mut info = info::describe(&self.app, &request);
+        let mut body = Bytes::new();
         let mut outcome = match prepare(&self.app, &mut request, &mut info).await {
-            Ok(()) => {
+            Ok(read) => {
+                body = read;
                 request.set_data(info.clone());
                 let again = info.prefers_representation.then(|| reading(&request, &info)).flatten();
                 let outcome = self.inner.call(request).await.map(IntoResponse::into_response);
@@ -81,8 +84,13 @@ impl<E: Endpoint> Endpoint for IntakeEndpoint<E> {
             Err(error) => (error.data::<PathPattern>(), error.data::<OperationId>()),
         };
         let (route, operation) = (route.cloned(), operation.copied());
-        let mut response = outcome.unwrap_or_else(|error| problem::respond(error, &info));
         let route = route.as_ref().map(|pattern| &*pattern.0);
+        let mut response = outcome.unwrap_or_else(|error| {
+            let fault = route
+                .filter(|_| error.is::<ParseRequestPayloadError>())
+                .and_then(|route| self.routes.fault(route, &method, problem::area(&info.path), &body));
+            problem::respond(fault.map_or(error, |fault| problem::Problem(fault).into()), &info)
+        });
         let documented = route.and_then(|route| self.routes.find(route));
         if let Some(operation) = operation {
             response.set_data(operation);
@@ -131,11 +139,20 @@ fn reading(request: &Request, info: &RequestInfo) -> Option<Request> {
     Some(reading)
 }
 
-fn refuse(message: impl Into<String>) -> Error {
-    Error::Invalid { area: Area::Methods, target: None, message: message.into() }
+fn refuse(path: &str, message: impl Into<String>) -> Error {
+    Error::Invalid { area: problem::area(path), target: None, message: message.into() }
 }
 
-async fn prepare(app: &App, request: &mut Request, info: &mut RequestInfo) -> poem::Result<()> {
+/// In the words of the service that the path belongs to.
+fn in_area(path: &str, error: Error) -> problem::Problem {
+    problem::Problem(match problem::area(path) {
+        Area::Directory => error.in_directory(),
+        Area::Methods => error,
+    })
+}
+
+/// Brings the request to the form that the routes know; the body, as they will read it.
+async fn prepare(app: &App, request: &mut Request, info: &mut RequestInfo) -> poem::Result<Bytes> {
     // CONNECT names a host instead of a path; this is no proxy.
     let Some(whole) = request.uri().path_and_query().filter(|_| request.method() != Method::CONNECT) else {
         return Err(MethodNotAllowedError.into());
@@ -145,7 +162,7 @@ async fn prepare(app: &App, request: &mut Request, info: &mut RequestInfo) -> po
         return Err(poem::Error::from_status(StatusCode::URI_TOO_LONG));
     }
     if hides_control_characters(whole.as_str()) {
-        return Err(problem::Problem(refuse("The address contains control characters.")).into());
+        return Err(problem::Problem(refuse(request.uri().path(), "The address contains control characters.")).into());
     }
     // The same routes serve both versions.
     if let Some(rest) = whole.as_str().strip_prefix("/beta/") {
@@ -167,32 +184,30 @@ async fn prepare(app: &App, request: &mut Request, info: &mut RequestInfo) -> po
         move_to(request, &plain)?;
     }
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
-        return Ok(());
+        return Ok(Bytes::new());
     }
     if body::is_streamed(request, info) {
         // Bare, as the operation's document has it.
         request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(body::CSV));
-        info.once = body::once(app, request, info, &[]).map_err(problem::Problem)?;
-        return body::refuse_encodings(request);
+        info.once = body::once(app, request, info, &[]).map_err(|error| in_area(&info.path, error))?;
+        return body::refuse_encodings(request).map(|()| Bytes::new());
     }
-    let body = body::read(request, info).await?;
-    info.once = body::once(app, request, info, &body).map_err(problem::Problem)?;
-    request.set_body(body);
-    Ok(())
+    let body = Bytes::from(body::read(request, info).await?);
+    info.once = body::once(app, request, info, &body).map_err(|error| in_area(&info.path, error))?;
+    request.set_body(body.clone());
+    Ok(body)
 }
 
 fn move_to(request: &mut Request, address: &str) -> poem::Result<()> {
     let uri = address.parse::<Uri>();
-    *request.uri_mut() = uri.map_err(|_| problem::Problem(refuse("The path cannot be read.")))?;
+    *request.uri_mut() = uri.map_err(|_| problem::Problem(refuse(address, "The path cannot be read.")))?;
     Ok(())
 }
 
 /// Puts the question that a `$skiptoken` or `$deltatoken` carries in its place, so that handlers see whole options.
 fn open_token(app: &App, request: &mut Request, info: &mut RequestInfo) -> poem::Result<()> {
-    let opened = links::opened(&app.store.context().sealer, &info.path, &info.query).map_err(|error| {
-        let is_directory = problem::is_directory(request.uri().path());
-        problem::Problem(if is_directory { error.in_directory() } else { error })
-    })?;
+    let opened = links::opened(&app.store.context().sealer, &info.path, &info.query)
+        .map_err(|error| in_area(request.uri().path(), error))?;
     if let Some(query) = opened {
         move_to(request, &format!("{}?{query}", request.uri().path()))?;
         info.query = query;

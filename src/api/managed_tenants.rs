@@ -97,8 +97,9 @@ impl ManagedTenantsApi {
 
     /// List managed tenants
     ///
-    /// The customers in whose tenants the caller has a role. Called with a token of the partner's own tenant; needs no
-    /// permission there.
+    /// The customers in whose tenants the caller has a role, in the order of their ids. Of Graph's query options `$top` and
+    /// `$skiptoken` are supported, the others refused. Called with a token of the partner's own tenant; needs no permission
+    /// there.
     #[oai(
         path = "/v1.0/tenantRelationships/managedTenants/tenants",
         method = "get",
@@ -127,7 +128,9 @@ impl ManagedTenantsApi {
     /// List how many users are registered
     ///
     /// One summary for each customer in whose tenant the caller has a role, counted at this moment; the counts are null
-    /// where that role does not read methods. Called with a token of the partner's own tenant; needs no permission there.
+    /// where that role does not read methods. In the order of the tenants' ids; of Graph's query options `$top` and
+    /// `$skiptoken` are supported, the others refused. Called with a token of the partner's own tenant; needs no permission
+    /// there.
     #[oai(
         path = "/v1.0/tenantRelationships/managedTenants/credentialUserRegistrationsSummaries",
         method = "get",

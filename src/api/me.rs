@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-/// What users may ask for under `/me`, by operation id.
+/// What users may ask for under `/me`, by operation id: all that the rules let them do, as `tests/authorization.rs` tries.
 const OWN: &[&str] = &[
     "getUser",
     "revokeSignInSessions",
@@ -17,6 +17,8 @@ const OWN: &[&str] = &[
     "createPhoneMethod",
     "getPhoneMethod",
     "deletePhoneMethod",
+    "enableSmsSignIn",
+    "disableSmsSignIn",
     "sendPhoneVerification",
     "verifyPhoneMethod",
     "listEmailMethods",
@@ -35,6 +37,7 @@ const OWN: &[&str] = &[
     "deleteSoftwareOathMethod",
     "activateSoftwareOathMethod",
     "listHardwareOathMethods",
+    "assignHardwareOathMethod",
     "getHardwareOathMethod",
     "unassignHardwareOathMethod",
     "activateHardwareOathMethod",

@@ -45,6 +45,7 @@ use crate::{
 /// A method of any kind; `@odata.type` says which.
 #[derive(Debug, Union)]
 #[oai(rename = "AuthenticationMethod", one_of, discriminator_name = "@odata.type")]
+#[expect(clippy::large_enum_variant, reason = "it is made, written and gone")]
 enum MethodView {
     #[oai(mapping = "#microsoft.graph.passwordAuthenticationMethod")]
     Password(PasswordView),
@@ -76,7 +77,7 @@ impl MethodView {
     fn new(method: Method, user_name: &str, policy: &MethodsPolicy, now: Timestamp) -> Self {
         match method {
             Method::Password(password) => Self::Password(password.into()),
-            Method::Phone(phone) => Self::Phone(PhoneEntry::from(phone).into()),
+            Method::Phone(phone) => Self::Phone(PhoneEntry::new(phone, policy).into()),
             Method::Email(email) => Self::Email(EmailEntry::from(email).into()),
             Method::MicrosoftAuthenticator(app) => Self::MicrosoftAuthenticator(app.into()),
             Method::SoftwareOath(token) => Self::SoftwareOath(token.into()),

@@ -46,6 +46,9 @@ pub struct MicrosoftAuthenticatorView {
     #[oai(nullable)]
     client_app_name: Option<String>,
     created_date_time: String,
+    /// When its user last confirmed with it.
+    #[oai(nullable)]
+    last_used_date_time: Option<String>,
 }
 
 impl From<Stored<MicrosoftAuthenticator>> for MicrosoftAuthenticatorView {
@@ -57,6 +60,7 @@ impl From<Stored<MicrosoftAuthenticator>> for MicrosoftAuthenticatorView {
             phone_app_version: detail.phone_app_version,
             client_app_name: detail.client_app_name,
             created_date_time: row.created_at.to_iso(),
+            last_used_date_time: row.last_used_at.map(|at| at.to_iso()),
         }
     }
 }

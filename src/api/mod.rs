@@ -8,6 +8,7 @@ pub mod intake;
 mod oauth;
 pub mod observe;
 mod odata;
+mod payload;
 pub mod problem;
 pub mod rate_limits;
 mod strict_json;

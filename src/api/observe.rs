@@ -13,8 +13,8 @@ use poem_openapi::OperationId;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, core::Collector};
 use serde_json::Value;
 
-use super::intake::RequestInfo;
-use crate::error::{Error, Result};
+use super::{intake::RequestInfo, payload::Bodies};
+use crate::error::{Area, Error, Result};
 
 /// The media type of Prometheus's text format.
 pub const TEXT_FORMAT: &str = prometheus::TEXT_FORMAT;
@@ -27,16 +27,21 @@ pub struct Documented {
     pub path: String,
     /// The methods it takes, as the header `Allow` lists them.
     pub allow: HeaderValue,
+    /// What the bodies of its methods look like, by the method in lower case.
+    bodies: HashMap<String, Value>,
 }
 
 /// The documented paths, by the route pattern that poem knows them under.
-pub struct Routes(HashMap<String, Documented>);
+pub struct Routes {
+    paths: HashMap<String, Documented>,
+    bodies: Bodies,
+}
 
 impl Routes {
     /// Reads them out of the OpenAPI document, so that no route can be forgotten.
     pub fn of(document: &str) -> Result<Self> {
         let document: Value = serde_json::from_str(document).map_err(Error::internal)?;
-        let mut routes = HashMap::new();
+        let mut paths = HashMap::new();
         for (path, operations) in document["paths"].as_object().into_iter().flatten() {
             let mut methods: Vec<String> =
                 operations.as_object().into_iter().flatten().map(|(method, _)| method.to_ascii_uppercase()).collect();
@@ -44,13 +49,25 @@ impl Routes {
                 methods.push("HEAD".into());
             }
             let allow = HeaderValue::from_str(&methods.join(", ")).map_err(Error::internal)?;
-            routes.insert(pattern(path), Documented { path: path.clone(), allow });
+            let bodies = operations.as_object().into_iter().flatten().filter_map(|(method, operation)| {
+                let content = operation["requestBody"]["content"].as_object()?;
+                let (_, json) = content.iter().find(|(media_type, _)| media_type.starts_with("application/json"))?;
+                Some((method.clone(), json["schema"].clone()))
+            });
+            let bodies = bodies.collect();
+            paths.insert(pattern(path), Documented { path: path.clone(), allow, bodies });
         }
-        Ok(Self(routes))
+        Ok(Self { paths, bodies: Bodies::of(&document) })
+    }
+
+    /// Which property of a body is wrong, when the body could not be read.
+    pub fn fault(&self, pattern: &str, method: &Method, area: Area, body: &[u8]) -> Option<Error> {
+        let schema = self.find(pattern)?.bodies.get(&method.as_str().to_ascii_lowercase())?;
+        self.bodies.fault(area, schema, body)
     }
 
     pub fn find(&self, pattern: &str) -> Option<&Documented> {
-        self.0.get(pattern)
+        self.paths.get(pattern)
     }
 }
 

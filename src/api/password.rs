@@ -35,6 +35,9 @@ pub struct PasswordView {
     #[oai(nullable)]
     password: Option<String>,
     created_date_time: String,
+    /// Always null: its use is not noted.
+    #[oai(nullable)]
+    last_used_date_time: Option<String>,
 }
 
 impl From<Stored<Password>> for PasswordView {
@@ -43,6 +46,7 @@ impl From<Stored<Password>> for PasswordView {
             id: password.row.method_id.into_string(),
             password: None,
             created_date_time: password.row.created_at.to_iso(),
+            last_used_date_time: password.row.last_used_at.map(|at| at.to_iso()),
         }
     }
 }

@@ -21,8 +21,8 @@ use crate::{
     audit::Activity,
     error::Error,
     methods::{
-        MethodKind, manage,
-        phone::{self, Phone, PhoneChange, PhoneEntry, PhoneRequest, PhoneType},
+        MethodKind,
+        phone::{self, PhoneChange, PhoneEntry, PhoneRequest, PhoneType},
     },
 };
 
@@ -66,13 +66,17 @@ pub struct PhoneView {
     /// Administrator.
     phone_number: String,
     phone_type: PhoneTypeName,
-    /// Whether the user can sign in with the number alone: `notSupported`, `notEnabled` or `ready`.
+    /// Whether the user can sign in with the number alone: `notSupported`, `notAllowedByPolicy` (enabled or not),
+    /// `notEnabled` or `ready`.
     sms_sign_in_state: String,
     /// `pending` while a phone that users added themselves is not verified (ten minutes, then it ends); else `activated`.
     status: String,
     /// Whether a code that was sent to this number was typed in.
     is_verified: bool,
     created_date_time: String,
+    /// Always null: its use is not noted.
+    #[oai(nullable)]
+    last_used_date_time: Option<String>,
 }
 
 impl From<PhoneEntry> for PhoneView {
@@ -85,6 +89,7 @@ impl From<PhoneEntry> for PhoneView {
             status: status(phone.is_complete).into(),
             is_verified: phone.is_verified,
             created_date_time: phone.created_date_time.to_iso(),
+            last_used_date_time: phone.last_used_date_time.map(|at| at.to_iso()),
         }
     }
 }
@@ -158,9 +163,8 @@ impl PhoneApi {
         user: Path<String>,
     ) -> Result<Json<Page<PhoneView>>, Problem> {
         refuse_other_options(&info, &[])?;
-        let found = self.0.read(guard.0, move |tx, caller| manage::list::<Phone>(tx, caller, &user)).await?;
-        let entries = found.map(|phones| phones.into_iter().map(PhoneEntry::from).collect());
-        Ok(page(&self.0, &info, entries, COLLECTION))
+        let phones = self.0.read(guard.0, move |tx, caller| phone::list(tx, caller, &user)).await?;
+        Ok(page(&self.0, &info, phones, COLLECTION))
     }
 
     /// Add a phone to a user
@@ -205,8 +209,8 @@ impl PhoneApi {
         id: Path<String>,
     ) -> Result<Json<Entity<PhoneView>>, Problem> {
         refuse_other_options(&info, &[])?;
-        let found = self.0.read(guard.0, move |tx, caller| manage::get::<Phone>(tx, caller, &user, &id)).await?;
-        Ok(entity(&self.0, &info, found.map(PhoneEntry::from), COLLECTION))
+        let found = self.0.read(guard.0, move |tx, caller| phone::get(tx, caller, &user, &id)).await?;
+        Ok(entity(&self.0, &info, found, COLLECTION))
     }
 
     /// Change the number of a phone

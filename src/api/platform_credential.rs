@@ -125,6 +125,8 @@ pub struct PlatformCredentialView {
     /// The device's name.
     display_name: String,
     created_date_time: String,
+    #[oai(nullable)]
+    last_used_date_time: Option<String>,
     /// `normal`, `weak` or `unknown`, as whoever registered it said.
     key_strength: String,
     /// `unknown`, `windows`, `macOS`, `iOS`, `android` or `linux`.
@@ -135,11 +137,12 @@ pub struct PlatformCredentialView {
 }
 
 impl From<KeyEntry<PlatformCredential>> for PlatformCredentialView {
-    fn from(KeyEntry { id, created_at, detail }: KeyEntry<PlatformCredential>) -> Self {
+    fn from(KeyEntry { id, created_at, last_used_at, detail }: KeyEntry<PlatformCredential>) -> Self {
         Self {
             id: id.into_string(),
             display_name: detail.key.display_name,
             created_date_time: created_at.to_iso(),
+            last_used_date_time: last_used_at.map(|at| at.to_iso()),
             key_strength: detail.key.key_strength.as_str().into(),
             platform: detail.platform.as_str().into(),
             device: MaybeUndefined::Undefined,

@@ -161,11 +161,14 @@ fn describe(error: &Error) -> Description {
             "preconditionRequired",
             "Send the header If-Match with the '@odata.etag' of the object as you last read it.",
         ),
-        Error::PreconditionFailed => Description::new(
-            StatusCode::PRECONDITION_FAILED,
-            "preconditionFailed",
-            "The object has changed since its '@odata.etag' was read. Read it again and decide anew.",
-        ),
+        Error::PreconditionFailed => Description {
+            inner: Some("entityTagDoesNotMatch"),
+            ..Description::new(
+                StatusCode::PRECONDITION_FAILED,
+                "resourceModified",
+                "The object is not the one that If-Match names: it has changed since its '@odata.etag' was read, or has none. Read it again and decide anew.",
+            )
+        },
         Error::ResyncRequired { .. } => Description::new(
             StatusCode::GONE,
             "resyncRequired",
@@ -206,17 +209,18 @@ fn describe(error: &Error) -> Description {
     }
 }
 
-/// Whether what stands under this path belongs to Graph's directory service.
-pub fn is_directory(path: &str) -> bool {
+/// Which of Graph's services what stands under this path belongs to.
+pub fn area(path: &str) -> Area {
     const ROOTS: [&str; 7] =
         ["/users", "/me", "/directory", "/organization", "/roleManagement", "/applications", "/identity/"];
     let below = path.strip_prefix("/v1.0").or_else(|| path.strip_prefix("/beta")).unwrap_or(path);
-    ROOTS.iter().any(|root| below.starts_with(root)) && !path.contains("/authentication")
+    let is_directory = ROOTS.iter().any(|root| below.starts_with(root)) && !path.contains("/authentication");
+    if is_directory { Area::Directory } else { Area::Methods }
 }
 
 /// What poem itself refuses.
 fn describe_poem(error: &poem::Error, info: &RequestInfo) -> Description {
-    let bad_request = if is_directory(&info.path) { "Request_BadRequest" } else { "badRequest" };
+    let bad_request = if area(&info.path) == Area::Directory { "Request_BadRequest" } else { "badRequest" };
     if let Some(error) = error.downcast_ref::<Error>() {
         return describe(error);
     }
@@ -252,7 +256,8 @@ fn describe_poem(error: &poem::Error, info: &RequestInfo) -> Description {
         return Description::new(
             StatusCode::BAD_REQUEST,
             bad_request,
-            format!("The body cannot be read: {}", error.reason),
+            // What was found instead may be a secret.
+            format!("The body cannot be read: {}", error.reason.split(", found ").next().unwrap_or_default()),
         );
     }
     if let Some(error) = error.downcast_ref::<ParseParamError>() {

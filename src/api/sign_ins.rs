@@ -4,6 +4,7 @@ use poem_openapi::{
     Object, OpenApi,
     param::{Path, Query},
     payload::Json,
+    types::Any,
 };
 
 use super::{
@@ -124,6 +125,21 @@ struct SignInView {
     conditional_access_status: String,
     /// Always true.
     is_interactive: bool,
+    /// Null: the application knows the device, Rekey does not.
+    #[oai(nullable)]
+    device_detail: Option<Any<serde_json::Value>>,
+    /// Null: Rekey knows addresses and no places.
+    #[oai(nullable)]
+    location: Option<Any<serde_json::Value>>,
+    /// Null: what the application signs its users in for is its own.
+    #[oai(nullable)]
+    resource_id: Option<String>,
+    #[oai(nullable)]
+    resource_display_name: Option<String>,
+    /// Always `none`: Rekey does not judge risk.
+    risk_detail: String,
+    /// Always `none`.
+    risk_state: String,
     status: StatusView,
     authentication_details: Vec<StepView>,
     #[oai(nullable)]
@@ -184,6 +200,12 @@ impl From<SignIn> for SignInView {
             correlation_id: row.correlation_id,
             conditional_access_status: "notApplied".into(),
             is_interactive: true,
+            device_detail: None,
+            location: None,
+            resource_id: None,
+            resource_display_name: None,
+            risk_detail: "none".into(),
+            risk_state: "none".into(),
             status: StatusView {
                 error_code: row.error_code,
                 failure_reason: row.failure_reason,

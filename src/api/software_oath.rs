@@ -13,13 +13,14 @@ use super::{
     intake::RequestInfo,
     odata::{Entity, NoContent, Page, authentication_context, refuse_other_options},
     problem::Problem,
+    strict_json::text,
 };
 use crate::{
     app::{App, Attempt},
     audit::Activity,
     error::Error,
     methods::{
-        Stored,
+        MethodKind, Stored, manage,
         oath::HashFunction,
         qr,
         software_oath::{self, NewSoftwareOath, SoftwareOath, SoftwareOathRequest},
@@ -37,6 +38,8 @@ pub struct SoftwareOathView {
     #[oai(nullable)]
     pub secret_key: Option<String>,
     pub created_date_time: String,
+    #[oai(nullable)]
+    pub last_used_date_time: Option<String>,
     /// `pending` until the first code was verified, then `activated`.
     pub status: String,
     /// `hmacsha1`, `hmacsha256` or `hmacsha512`.
@@ -53,6 +56,7 @@ impl From<Stored<SoftwareOath>> for SoftwareOathView {
             display_name: token.detail.display_name,
             secret_key: None,
             created_date_time: token.row.created_at.to_iso(),
+            last_used_date_time: token.row.last_used_at.map(|at| at.to_iso()),
             status: if token.row.pending_until.is_some() { "pending" } else { "activated" }.into(),
             hash_function: token.detail.hash_function.as_str().into(),
             digits: token.detail.digits,
@@ -88,7 +92,7 @@ impl From<HashChoice> for HashFunction {
 #[oai(rename = "SoftwareOathRequest", rename_all = "camelCase", deny_unknown_fields, example)]
 struct SoftwareOathBody {
     /// What the user and administrators recognize it by; at most 256 characters.
-    #[oai(validator(max_length = 256))]
+    #[oai(validator(max_length = 256), deserialize_with = "text")]
     display_name: Option<String>,
     /// Default: hmacsha1, which every authenticator app knows.
     hash_function: Option<HashChoice>,
@@ -125,7 +129,7 @@ impl From<SoftwareOathBody> for SoftwareOathRequest {
 #[oai(rename = "SoftwareOathActivation", rename_all = "camelCase", deny_unknown_fields, example)]
 struct ActivateBody {
     /// The code that the app shows now.
-    #[oai(validator(max_length = 16))]
+    #[oai(validator(max_length = 16), deserialize_with = "text")]
     verification_code: String,
 }
 
@@ -213,9 +217,9 @@ impl SoftwareOathApi {
         user: Path<String>,
     ) -> Result<Json<Page<SoftwareOathView>>, Problem> {
         refuse_other_options(&info, &[])?;
-        let (user, tokens) = self.0.read(guard.0, move |tx, caller| software_oath::list(tx, caller, &user)).await?;
-        let context = self.0.context(&info, &authentication_context(user.user_id.as_str(), "softwareOathMethods"));
-        Ok(Json(Page::whole(context, tokens.into_iter().map(Into::into).collect())))
+        let tokens = self.0.read(guard.0, move |tx, caller| manage::list::<SoftwareOath>(tx, caller, &user)).await?;
+        let context = self.0.context(&info, &authentication_context(tokens.user_id.as_str(), "softwareOathMethods"));
+        Ok(Json(Page::whole(context, tokens.found.into_iter().map(Into::into).collect())))
     }
 
     /// Create a software OATH token
@@ -241,9 +245,9 @@ impl SoftwareOathApi {
         /// Any text of your choice; the same request with the same key is carried out once.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
-        body: Json<SoftwareOathBody>,
+        body: Json<Option<SoftwareOathBody>>,
     ) -> Result<Created, Problem> {
-        let request = SoftwareOathRequest::from(body.0);
+        let request = body.0.map(SoftwareOathRequest::from).unwrap_or_default();
         let attempt = Attempt::on_user(Activity::REGISTER_METHOD, &user);
         let write =
             self.0.write(guard.0, attempt, move |tx, caller| software_oath::create(tx, caller, &user, &request));
@@ -273,9 +277,10 @@ impl SoftwareOathApi {
         #[oai(example = "examples::software_oath")]
         id: Path<String>,
     ) -> Result<Json<Entity<SoftwareOathView>>, Problem> {
-        let (user, token) = self.0.read(guard.0, move |tx, caller| software_oath::get(tx, caller, &user, &id)).await?;
-        let what = authentication_context(user.user_id.as_str(), "softwareOathMethods/$entity");
-        Ok(Json(Entity::new(self.0.context(&info, &what), token.into())))
+        refuse_other_options(&info, &[])?;
+        let token = self.0.read(guard.0, move |tx, caller| manage::get::<SoftwareOath>(tx, caller, &user, &id)).await?;
+        let what = authentication_context(token.user_id.as_str(), "softwareOathMethods/$entity");
+        Ok(Json(Entity::new(self.0.context(&info, &what), token.found.into())))
     }
 
     /// Delete a software OATH token
@@ -299,7 +304,8 @@ impl SoftwareOathApi {
         id: Path<String>,
     ) -> Result<NoContent, Problem> {
         let attempt = Attempt::on_user(Activity::DELETE_METHOD, &user);
-        self.0.write(guard.0, attempt, move |tx, caller| software_oath::delete(tx, caller, &user, &id)).await?;
+        let kind = MethodKind::SoftwareOath;
+        self.0.write(guard.0, attempt, move |tx, caller| manage::delete(tx, caller, &user, kind, &id)).await?;
         Ok(NoContent::Done)
     }
 

@@ -64,6 +64,8 @@ pub struct TemporaryAccessPassView {
     #[oai(nullable)]
     temporary_access_pass: Option<String>,
     created_date_time: String,
+    #[oai(nullable)]
+    last_used_date_time: Option<String>,
     start_date_time: String,
     lifetime_in_minutes: i32,
     is_usable_once: bool,
@@ -78,6 +80,7 @@ impl From<PassView> for TemporaryAccessPassView {
             id: pass.id.into_string(),
             temporary_access_pass: pass.temporary_access_pass,
             created_date_time: pass.created_date_time.to_iso(),
+            last_used_date_time: pass.last_used_date_time.map(|at| at.to_iso()),
             start_date_time: pass.start_date_time.to_iso(),
             lifetime_in_minutes: pass.lifetime_in_minutes,
             is_usable_once: pass.is_usable_once,

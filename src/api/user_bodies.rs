@@ -39,6 +39,8 @@ struct NewPasswordBody {
     password: Password,
     /// The user must choose another password at the next sign-in. Default: false.
     force_change_password_next_sign_in: Option<bool>,
+    /// Only false: who must use MFA has done so before a password is changed in any case.
+    force_change_password_next_sign_in_with_mfa: Option<bool>,
 }
 
 /// A user to be made.
@@ -108,6 +110,7 @@ impl Example for NewUserBody {
             password_profile: NewPasswordBody {
                 password: Password("violet harbor 42".into()),
                 force_change_password_next_sign_in: Some(true),
+                force_change_password_next_sign_in_with_mfa: None,
             },
             user_type: None,
             given_name: Some("Megan".into()),
@@ -131,6 +134,7 @@ impl NewUserBody {
     /// Hashes the password, which is why it is not a plain conversion.
     pub async fn into_changes(self, app: &App, caller: &Caller) -> Result<Changes> {
         app.before_new_user(caller).await?;
+        refuse_with_mfa(self.password_profile.force_change_password_next_sign_in_with_mfa)?;
         let optional = [&self.given_name, &self.surname, &self.mail];
         let names: Vec<String> = [&self.user_principal_name, &self.display_name, &self.mail_nickname]
             .into_iter()
@@ -173,6 +177,16 @@ struct PasswordBody {
     password: Option<Password>,
     /// The user must choose another password at the next sign-in.
     force_change_password_next_sign_in: Option<bool>,
+    /// Only false: who must use MFA has done so before a password is changed in any case.
+    force_change_password_next_sign_in_with_mfa: Option<bool>,
+}
+
+fn refuse_with_mfa(wish: Option<bool>) -> Result<()> {
+    if wish == Some(true) {
+        let message = "forceChangePasswordNextSignInWithMfa is not supported: take forceChangePasswordNextSignIn; who must use MFA has done so before the password is changed.";
+        return Err(Error::invalid("passwordProfile/forceChangePasswordNextSignInWithMfa", message).in_directory());
+    }
+    Ok(())
 }
 
 /// What to change. What is left out stays as it is; null clears a property that can be empty.
@@ -262,7 +276,10 @@ impl UserUpdateBody {
     pub async fn into_changes(self, app: &App, caller: &Caller, user: &str) -> Result<Changes> {
         let profile = not_null("passwordProfile", self.password_profile)?;
         let (password, force_change_next_sign_in) = match profile {
-            Some(profile) => (profile.password, profile.force_change_password_next_sign_in),
+            Some(profile) => {
+                refuse_with_mfa(profile.force_change_password_next_sign_in_with_mfa)?;
+                (profile.password, profile.force_change_password_next_sign_in)
+            }
             None => (None, None),
         };
         let mut changes = Changes {

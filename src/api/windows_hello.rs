@@ -40,6 +40,8 @@ pub struct WindowsHelloView {
     /// The device's name.
     display_name: String,
     created_date_time: String,
+    #[oai(nullable)]
+    last_used_date_time: Option<String>,
     /// `normal`, `weak` or `unknown`, as whoever registered it said.
     key_strength: String,
     /// Only with `$expand=device`; null when nobody said which device it is.
@@ -48,11 +50,12 @@ pub struct WindowsHelloView {
 }
 
 impl From<KeyEntry<WindowsHello>> for WindowsHelloView {
-    fn from(KeyEntry { id, created_at, detail }: KeyEntry<WindowsHello>) -> Self {
+    fn from(KeyEntry { id, created_at, last_used_at, detail }: KeyEntry<WindowsHello>) -> Self {
         Self {
             id: id.into_string(),
             display_name: detail.key.display_name,
             created_date_time: created_at.to_iso(),
+            last_used_date_time: last_used_at.map(|at| at.to_iso()),
             key_strength: detail.key.key_strength.as_str().into(),
             device: MaybeUndefined::Undefined,
         }

@@ -70,6 +70,10 @@ pub(super) fn resolve(tx: &Tx<'_>, held: &[KeyCredential], inputs: &[KeyInput]) 
             (Some(material), None) => new_key(tx, input, material)?,
             // What Graph's clients send back of a key that shall stay.
             (None, Some(known)) => KeyCredential { display_name: input.display_name.clone(), ..known.clone() },
+            // Or the whole of it, as it was read.
+            (Some(material), Some(known)) if is_same(input, material, known) => {
+                KeyCredential { display_name: input.display_name.clone(), ..known.clone() }
+            }
             (Some(_), Some(_)) => {
                 return Err(wrong("A key that exists is not changed; add another with its own keyId."));
             }
@@ -82,6 +86,17 @@ pub(super) fn resolve(tx: &Tx<'_>, held: &[KeyCredential], inputs: &[KeyInput]) 
         keys.push(key);
     }
     Ok(keys)
+}
+
+fn is_same(input: &KeyInput, material: &Material, known: &KeyCredential) -> bool {
+    let same = |at: Option<Timestamp>, known| at.is_none_or(|at| at == known);
+    let same_material = match material {
+        Material::Certificate(text) => known.certificate.as_ref() == Some(text),
+        Material::Jwk(jwk) => known.jwk.as_ref() == Some(jwk),
+    };
+    same_material
+        && same(input.start_date_time, known.start_date_time)
+        && same(input.end_date_time, known.end_date_time)
 }
 
 fn check_display_name(name: Option<&str>) -> Result<()> {

@@ -87,6 +87,9 @@ impl Serve {
             Some(url) => check_public_url(url)?,
             None => local_url(if secured.is_some() { "https" } else { "http" }, &acceptor, &self.listen),
         };
+        if secured.is_some() && public_url.starts_with("http:") {
+            tracing::warn!(url = %public_url, "the server speaks HTTPS, but its public URL says http: links and tokens name that");
+        }
         let mut app = App::new(store, &public_url).with_sending(sending).with_issuer_reach(self.issuer_reach.into());
         app.relying_party = RelyingParty::chosen(&public_url, &self.passkeys()?)?;
         if self.demo {

@@ -14,6 +14,7 @@ pub mod attributes;
 pub mod delta;
 pub mod import;
 pub mod role_assignments;
+pub mod sweep;
 pub mod users;
 
 /// In place of a user's id or name: whoever calls.

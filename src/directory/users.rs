@@ -141,10 +141,15 @@ pub fn get_deleted(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<User> {
     authorize_on_deleted(tx, caller, Action::ReadUsers, id).map(|(_, user)| user)
 }
 
+/// Whoever was deleted at this moment or before cannot be restored any more; the sweep removes them for good.
+pub(super) fn lost_until(now: Timestamp) -> Timestamp {
+    now.plus_minutes(-RESTORABLE_DAYS * 24 * 60)
+}
+
 /// Brings a deleted user back with methods, hardware tokens and roles. Old sessions stay void.
 pub fn restore(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<User> {
     let (actor, deleted) = authorize_on_deleted(tx, caller, Action::WriteUsers, id)?;
-    if deleted.deleted_at.is_some_and(|at| at.plus_minutes(RESTORABLE_DAYS * 24 * 60) <= tx.now()) {
+    if deleted.deleted_at.is_some_and(|at| at <= lost_until(tx.now())) {
         return Err(Error::conflict(format!(
             "The user was deleted more than {RESTORABLE_DAYS} days ago and can only be removed for good."
         )));
@@ -165,28 +170,35 @@ pub fn restore(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<User> {
 /// Removes a deleted user for good, with methods and roles. Hardware tokens go back to the inventory.
 pub fn purge(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<()> {
     let (actor, user) = authorize_on_deleted(tx, caller, Action::WriteUsers, id)?;
-    let methods = methods::of_user(tx, &user)?;
+    purge_as(tx, &actor, &user)
+}
+
+/// The same, whoever it is that may.
+pub(super) fn purge_as(tx: &mut Tx<'_>, actor: &Actor, user: &User) -> Result<()> {
+    let methods = methods::of_user(tx, user)?;
     for method in &methods {
-        methods::remove(tx, &user, method)?;
+        methods::remove(tx, user, method, None)?;
     }
     // Registrations that were never finished are no methods any more, but still rows.
     store::methods::delete_all(tx, &user.tenant_id, &user.user_id)?;
     roles::delete_all(tx, &user.tenant_id, &user.user_id)?;
-    store::users::purge(tx, &user.tenant_id, &user.user_id)?;
+    store::users::deleted::purge(tx, &user.tenant_id, &user.user_id)?;
 
     let summaries: Vec<_> = methods.iter().map(MethodSummary::from).collect();
     let (released, removed): (Vec<_>, Vec<_>) = summaries.into_iter().partition(|it| it.serial_number.is_some());
     let list = |methods: &[MethodSummary]| serde_json::to_string(methods).map_err(Error::internal);
-    let entry = Entry::success(Activity::PURGE_USER, Target::user(&user))
+    let entry = Entry::success(Activity::PURGE_USER, Target::user(user))
         .detail("deletedMethods", list(&removed)?)
         .detail("releasedHardwareOathTokens", list(&released)?);
-    audit::record(tx, &actor, entry).map(drop)
+    audit::record(tx, actor, entry).map(drop)
 }
 
 /// Voids every token and session of the user from before this moment.
 pub fn revoke_sign_in_sessions(tx: &mut Tx<'_>, caller: &Caller, id_or_name: &str) -> Result<()> {
     let (actor, user) = authorize_on_user(tx, caller, Action::RevokeSignInSessions, id_or_name)?;
     store::users::set_sessions_valid_from(tx, &user.tenant_id, &user.user_id, tx.now())?;
+    // Also those that another replica, whose clock goes before this one's, has opened in this moment.
+    store::sessions::refuse_all(tx, &user.tenant_id, &[&user.user_id])?;
     let entry = Entry::success(Activity::REVOKE_SESSIONS, Target::user(&user));
     let entry = entry.modified("signInSessionsValidFromDateTime", user.sessions_valid_from, tx.now());
     audit::record(tx, &actor, entry).map(drop)

@@ -23,8 +23,21 @@ const MAX_DRIFT_STEPS: i64 = 10;
 /// How far a clock may be off for two consecutive codes, in steps.
 pub const MAX_RESYNC_STEPS: i64 = 100;
 
-/// The token as it is after its code was accepted, or a sentence for whoever typed it.
-pub type Taken = std::result::Result<Device, &'static str>;
+/// The token as it is after its code was accepted, or why it was not.
+pub type Taken = std::result::Result<Device, Refusal>;
+
+/// A code that was not accepted.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusal {
+    /// For whoever typed it.
+    pub message: &'static str,
+    /// The code was right once, so it was no guess.
+    pub is_spent: bool,
+}
+
+const fn wrong(message: &'static str) -> Taken {
+    Err(Refusal { message, is_spent: false })
+}
 
 /// Digits of a token's codes.
 pub const fn digits(device: &Device) -> u8 {
@@ -34,7 +47,7 @@ pub const fn digits(device: &Device) -> u8 {
 /// Checks a code and takes it, so that it is used up.
 pub fn take(tx: &mut Tx<'_>, device: &Device, code: &str) -> Result<Taken> {
     let Some(step) = codes(tx, device)?.find(code, window(device, tx.now())) else {
-        return Ok(Err(match device.otp_type {
+        return Ok(wrong(match device.otp_type {
             OtpType::Totp => "The code is wrong. Enter the code that the token shows now.",
             OtpType::Hotp => "The code is wrong or was used already. Press the token's button for the next code.",
         }));
@@ -45,8 +58,10 @@ pub fn take(tx: &mut Tx<'_>, device: &Device, code: &str) -> Result<Taken> {
 /// Checks two consecutive codes in a wide window and takes both.
 pub fn take_pair(tx: &mut Tx<'_>, device: &Device, first: &str, second: &str) -> Result<Taken> {
     let Some(step) = codes(tx, device)?.find_pair(first, second, wide_window(device, tx.now())) else {
-        return Ok(Err("These are not two codes in a row, or they were used already, or the token is too far off. \
-                       Enter two new codes, one after the other."));
+        return Ok(wrong(
+            "These are not two codes in a row, or they were used already, or the token is too far off. \
+                       Enter two new codes, one after the other.",
+        ));
     };
     spend(tx, device, step..=step.saturating_add(1))
 }
@@ -107,7 +122,8 @@ fn spend(tx: &mut Tx<'_>, device: &Device, steps: RangeInclusive<i64>) -> Result
         }
     };
     if !devices::take_steps(tx, device, &steps, drift_steps)? {
-        return Ok(Err("The code was used already. Wait for the token's next code."));
+        let message = "The code was used already. Wait for the token's next code.";
+        return Ok(Err(Refusal { message, is_spent: true }));
     }
     Ok(Ok(Device { last_step: Some(last), last_used_at: Some(tx.now()), drift_steps, ..device.clone() }))
 }

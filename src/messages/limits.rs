@@ -62,11 +62,12 @@ pub fn count(tx: &mut Tx<'_>, sending: &Sending, user: &User, message: &Message,
     Ok(())
 }
 
-/// What counts as the same number or address as long as nobody has proven it: extensions of one number do, and so do
-/// capitals in an address. (Of a switchboard whose extensions are known, every extension has its own codes.)
+/// What counts as the same number or address as long as nobody has proven it: extensions of one number do, zeros that
+/// networks drop, and capitals in an address. (Of a switchboard whose extensions are known, every extension has its own
+/// codes.)
 fn bare(message: &Message) -> String {
     match message.channel {
-        Channel::Sms | Channel::Voice => message.to.split('x').next().unwrap_or_default().to_owned(),
+        Channel::Sms | Channel::Voice => super::dialled(&message.to),
         Channel::Email | Channel::Push => message.to.to_lowercase(),
     }
 }

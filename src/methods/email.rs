@@ -44,6 +44,7 @@ pub struct EmailEntry {
     pub is_complete: bool,
     pub is_verified: bool,
     pub created_date_time: Timestamp,
+    pub last_used_date_time: Option<Timestamp>,
 }
 
 impl From<Stored<Email>> for EmailEntry {
@@ -54,6 +55,7 @@ impl From<Stored<Email>> for EmailEntry {
             is_complete: email.row.pending_until.is_none(),
             is_verified: email.detail.is_verified,
             created_date_time: email.row.created_at,
+            last_used_date_time: email.row.last_used_at,
         }
     }
 }
@@ -67,11 +69,12 @@ pub fn mask(address: &str) -> String {
 }
 
 /// An address that mail can be sent to: `local@domain` by RFC 5321 (and 6531), with a domain of at least two labels;
-/// no display name, no address in brackets.
+/// no display name, no address in brackets, and none that needs quotes, which hardly any mail server takes.
 pub fn parse(text: &str) -> Result<String> {
     let address = text.trim_matches(' ');
     let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
-    let fits = address.len() <= MAX_LENGTH && !address.chars().any(|c| c.is_control() || c.is_whitespace());
+    let is_odd = |c: char| c.is_control() || c.is_whitespace() || c == '"';
+    let fits = address.len() <= MAX_LENGTH && !address.chars().any(is_odd);
     if fits && EmailAddress::parse_with_options(address, options).is_ok() {
         return Ok(address.to_owned());
     }
@@ -131,7 +134,6 @@ mod tests {
             "adele@example.com",
             "adele.vance+mfa@mail.contoso.example",
             "o'hara@example.org",
-            "\"a@b\"@example.com",
             "jörg@müller.example",
             "  adele@example.com ",
         ] {
@@ -141,6 +143,7 @@ mod tests {
         for wrong in [
             "",
             "adele",
+            "\"a@b\"@example.com",
             "adele@",
             "@example.com",
             "adele@localhost",

@@ -173,7 +173,7 @@ pub fn delete(tx: &mut Tx<'_>, caller: &Caller, user: &str, kind: MethodKind, id
 
 /// Removes a method with what depends on it, for rules that have already authorized whoever wants it.
 pub(super) fn take_away(tx: &mut Tx<'_>, actor: &Actor, user: &User, method: &Method) -> Result<()> {
-    super::remove(tx, user, method)?;
+    super::remove(tx, user, method, actor.session())?;
     let mut entry = entry(Activity::DELETE_METHOD, "deleted", user, method).modified(
         "StrongAuthenticationMethod",
         Some(MethodSummary::from(method)),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
-    id::{DeviceId, MethodId, TenantId, UserId},
+    id::{DeviceId, MethodId, SessionId, TenantId, UserId},
     store::{
         Tx,
         devices::{self, Device, DeviceStatus},
@@ -35,6 +35,7 @@ pub mod platform_credential;
 pub mod policy;
 pub mod preferences;
 pub mod proof;
+pub mod proven;
 pub mod qr;
 pub mod qr_code_pin;
 pub mod registration;
@@ -191,11 +192,15 @@ impl Method {
 
 /// All methods of a user, unfinished registrations that have not ended included.
 pub fn of_user(tx: &mut Tx<'_>, user: &User) -> Result<Vec<Method>> {
+    of_id(tx, &user.tenant_id, &user.user_id)
+}
+
+fn of_id(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<Vec<Method>> {
     let now = tx.now();
-    let rows = methods::of_user(tx, &user.tenant_id, &user.user_id)?;
+    let rows = methods::of_user(tx, tenant, user)?;
     let live = rows.into_iter().filter(|row| is_live(row, now));
     let mut all = live.map(Method::read).collect::<Result<Vec<_>>>()?;
-    all.extend(devices::of_user(tx, &user.tenant_id, &user.user_id)?.into_iter().map(Method::HardwareOath));
+    all.extend(devices::of_user(tx, tenant, user)?.into_iter().map(Method::HardwareOath));
     Ok(all)
 }
 
@@ -247,12 +252,12 @@ pub fn find_kind(tx: &mut Tx<'_>, user: &User, kind: MethodKind, id: &MethodId) 
         .and_then(|method| if method.kind() == kind { Ok(method) } else { Err(Error::method_not_found(id)) })
 }
 
-/// Removes a method. A hardware token goes back to the inventory. What opens a sign-in by itself takes along the sessions
-/// it has opened.
-pub fn remove(tx: &mut Tx<'_>, user: &User, method: &Method) -> Result<()> {
-    if method.kind().proves_both() || method.kind() == MethodKind::QrCodePin {
-        sessions::refuse_proven_by(tx, &user.tenant_id, &user.user_id, &method.id(), None)?;
-    }
+/// Removes a method, and with it the sessions in which it was proven, but the one `within` which the user does this. A
+/// hardware token goes back to the inventory.
+pub fn remove(tx: &mut Tx<'_>, user: &User, method: &Method, within: Option<&SessionId>) -> Result<()> {
+    // What opens a sign-in by itself leaves nothing of it standing.
+    let within = within.filter(|_| !method.kind().proves_both() && method.kind() != MethodKind::QrCodePin);
+    sessions::refuse_proven_by(tx, &user.tenant_id, &user.user_id, &method.id(), within)?;
     match method.place() {
         Place::Row(row) => methods::delete(tx, &user.tenant_id, &user.user_id, &row.method_id).map(drop),
         Place::Inventory(device) => crate::hardware_oath::release(tx, device),

@@ -160,6 +160,16 @@ pub fn check_room(tx: &mut Tx<'_>, user: &User) -> Result<()> {
     Err(Error::Invalid { area: crate::error::Area::Methods, target: None, message })
 }
 
+/// What a code is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Worth {
+    /// It was right, and is used up now.
+    Taken,
+    /// It was right once.
+    Spent,
+    Wrong,
+}
+
 /// What became of a code that somebody typed. A refusal is a value and no error, because it must be kept: it is
 /// counted and audited in the same transaction, which an error would undo.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,8 +4,10 @@ use argon2::{
     Argon2,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
+use icu_normalizer::ComposingNormalizer;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::{MethodKind, Stored, new_row, secret_place};
 use crate::{
@@ -54,6 +56,7 @@ impl PasswordDigest {
     /// Hashes what its own rules have checked, such as a PIN. Blocks.
     pub fn of(entropy: &Entropy, password: &str) -> Result<Self> {
         let salt: [u8; 16] = entropy.bytes();
+        let password = normalised(password);
         let hash = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt).map_err(Error::internal)?;
         Ok(Self(hash.to_string()))
     }
@@ -78,9 +81,15 @@ impl PasswordDigest {
 
     /// Compares in constant time. Blocks.
     pub fn verify(&self, password: &str) -> bool {
+        let password = normalised(password);
         PasswordHash::new(&self.0)
             .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
     }
+}
+
+/// In one spelling, whichever keyboard it was typed on (NIST SP 800-63B-4 section 3.1.1.2).
+fn normalised(password: &str) -> Zeroizing<String> {
+    Zeroizing::new(ComposingNormalizer::new_nfkc().normalize(password).into_owned())
 }
 
 /// The password of whoever has a name, read before it is compared.
@@ -174,6 +183,8 @@ mod tests {
         let digest = PasswordDigest::new(&Entropy::seeded(1), "correct horse battery").unwrap();
         assert!(digest.0.starts_with("$argon2id$v=19$"));
         assert!(digest.verify("correct horse battery") && !digest.verify("correct horse batterz"));
+        let composed = PasswordDigest::new(&Entropy::seeded(1), "Sch\u{f6}ne Gr\u{fc}\u{df}e").unwrap();
+        assert!(composed.verify("Scho\u{308}ne Gru\u{308}\u{df}e") && !composed.verify("Schone Grusse"));
         assert!(!format!("{digest:?}").contains("argon2"));
         assert!(PasswordDigest::new(&Entropy::seeded(1), "short").is_err());
     }

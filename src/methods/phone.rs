@@ -16,6 +16,7 @@ use crate::{
     directory,
     error::{Error, Result},
     id::MethodId,
+    messages,
     store::{
         Tx,
         methods::{self, MethodRow},
@@ -46,7 +47,12 @@ impl PhoneType {
 
 words! {
     /// Graph's `authenticationMethodSignInState`, as far as a phone can be in it here.
-    pub enum SmsSignInState { NotSupported = "notSupported", NotEnabled = "notEnabled", Ready = "ready" }
+    pub enum SmsSignInState {
+        NotSupported = "notSupported",
+        NotAllowedByPolicy = "notAllowedByPolicy",
+        NotEnabled = "notEnabled",
+        Ready = "ready",
+    }
 }
 
 /// Graph's `phoneAuthenticationMethod`.
@@ -73,14 +79,18 @@ pub struct PhoneEntry {
     pub is_complete: bool,
     pub is_verified: bool,
     pub created_date_time: Timestamp,
+    pub last_used_date_time: Option<Timestamp>,
 }
 
-impl From<Stored<Phone>> for PhoneEntry {
-    fn from(phone: Stored<Phone>) -> Self {
-        let sms_sign_in_state = match (phone.detail.phone_type, &phone.row.sms_sign_in_number) {
-            (PhoneType::AlternateMobile | PhoneType::Office, _) => SmsSignInState::NotSupported,
-            (PhoneType::Mobile, None) => SmsSignInState::NotEnabled,
-            (PhoneType::Mobile, Some(_)) => SmsSignInState::Ready,
+impl PhoneEntry {
+    /// `policy` is the tenant's.
+    pub fn new(phone: Stored<Phone>, policy: &MethodsPolicy) -> Self {
+        let sms_sign_in_state = match phone.detail.phone_type {
+            PhoneType::AlternateMobile | PhoneType::Office => SmsSignInState::NotSupported,
+            // Enabled or not: it comes back when the policy does.
+            PhoneType::Mobile if !policy.allows_sms_sign_in(&phone.row.user_id) => SmsSignInState::NotAllowedByPolicy,
+            PhoneType::Mobile if phone.row.sms_sign_in_number.is_none() => SmsSignInState::NotEnabled,
+            PhoneType::Mobile => SmsSignInState::Ready,
         };
         Self {
             id: phone.row.method_id,
@@ -90,6 +100,7 @@ impl From<Stored<Phone>> for PhoneEntry {
             is_complete: phone.row.pending_until.is_none(),
             is_verified: phone.detail.is_verified,
             created_date_time: phone.row.created_at,
+            last_used_date_time: phone.row.last_used_at,
         }
     }
 }
@@ -116,12 +127,24 @@ pub struct PhoneChange {
     pub phone_type: Option<PhoneType>,
 }
 
+pub fn list(tx: &mut Tx<'_>, caller: &Caller, user: &str) -> Result<OfUser<Vec<PhoneEntry>>> {
+    let found = manage::list::<Phone>(tx, caller, user)?;
+    let policy = MethodsPolicy::of(tx, &caller.tenant)?;
+    Ok(found.map(|phones| phones.into_iter().map(|phone| PhoneEntry::new(phone, &policy)).collect()))
+}
+
+pub fn get(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str) -> Result<OfUser<PhoneEntry>> {
+    let found = manage::get::<Phone>(tx, caller, user, id)?;
+    let policy = MethodsPolicy::of(tx, &caller.tenant)?;
+    Ok(found.map(|phone| PhoneEntry::new(phone, &policy)))
+}
+
 /// Adds a phone: one per type, and an alternate only beside a mobile. One that users add themselves is to be verified.
 pub fn create(tx: &mut Tx<'_>, caller: &Caller, user: &str, request: &PhoneRequest) -> Result<OfUser<PhoneEntry>> {
     let (actor, user) = directory::authorize_on_user(tx, caller, Action::RegisterKind(MethodKind::Phone), user)?;
     let number: PhoneNumber = request.phone_number.parse()?;
     let phone_type = request.phone_type;
-    policy::check_registration(tx, &user, MethodKind::Phone, Some(phone_type))?;
+    let allowed = policy::check_registration(tx, &user, MethodKind::Phone, Some(phone_type))?;
     let id = MethodId::new(phone_type.method_id());
     if verification::standing(tx, &user, &id)?.is_some() {
         let message = format!("The user has a phone of the type {phone_type} already; change that one with PATCH.");
@@ -140,7 +163,7 @@ pub fn create(tx: &mut Tx<'_>, caller: &Caller, user: &str, request: &PhoneReque
     if !manage::sees_in_full(&actor, &user) {
         phone.detail.restrict();
     }
-    Ok(OfUser::new(tx, user, phone.into()))
+    Ok(OfUser::new(tx, user, PhoneEntry::new(phone, &allowed)))
 }
 
 /// Changes the number of a phone. While the phone is used for SMS sign-in, the new number must be free for it too.
@@ -221,12 +244,13 @@ fn row_of(tx: &mut Tx<'_>, user: &User, phone_type: PhoneType) -> Result<Option<
     Ok(row.filter(|row| row.pending_until.is_none_or(|until| until > now)))
 }
 
-/// A number that signs in leads to one user. (The database's unique index holds the line when two enable at once.)
+/// A number that signs in leads to one user, however its zeros are written. (The database's unique index holds the line
+/// when two enable at once.)
 fn free_for_sms_sign_in(tx: &mut Tx<'_>, user: &User, number: &PhoneNumber) -> Result<String> {
     if number.has_extension() {
         return Err(Error::invalid("phoneNumber", "A number with an extension receives no SMS."));
     }
-    let number = number.to_string();
+    let number = messages::dialled(&number.to_string());
     if methods::sms_sign_in_number_is_taken(tx, &user.tenant_id, &user.user_id, &number)? {
         let message = "Another user signs in by SMS with this number; disable it there first.";
         return Err(Error::Conflict { code: "phoneNumberNotUnique", message: message.into() });

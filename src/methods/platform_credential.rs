@@ -142,12 +142,13 @@ impl DeviceBound for PlatformCredential {
 pub struct KeyEntry<D> {
     pub id: MethodId,
     pub created_at: Timestamp,
+    pub last_used_at: Option<Timestamp>,
     pub detail: D,
 }
 
 impl<D> From<Stored<D>> for KeyEntry<D> {
     fn from(Stored { row, detail }: Stored<D>) -> Self {
-        Self { id: row.method_id, created_at: row.created_at, detail }
+        Self { id: row.method_id, created_at: row.created_at, last_used_at: row.last_used_at, detail }
     }
 }
 

@@ -8,9 +8,9 @@ mod configuration;
 use serde::{Deserialize, Serialize};
 
 pub use configuration::{
-    ALL_USERS, AdvancedState, Configuration, EmailConfiguration, EnforcementType, ExternalConfiguration,
-    Fido2Configuration, KeyRestrictions, OpenIdConnect, PassConfiguration, QrCodePinConfiguration,
-    RegistrationCampaign, State, SystemPreference, Target, TargetType, VoiceConfiguration,
+    ALL_USERS, AdvancedState, AuthenticationMode, Configuration, EmailConfiguration, EnforcementType,
+    ExternalConfiguration, Fido2Configuration, KeyRestrictions, OpenIdConnect, PassConfiguration,
+    QrCodePinConfiguration, RegistrationCampaign, State, SystemPreference, Target, TargetType, VoiceConfiguration,
 };
 
 use super::{Method, MethodKind, phone::PhoneType};

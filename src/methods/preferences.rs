@@ -32,6 +32,17 @@ words! {
 }
 
 impl PreferredMethod {
+    /// Graph's `defaultMfaMethodType`, which names methods instead of ways to ask. Any token's code is an app's there.
+    pub const fn default_mfa_method(self) -> &'static str {
+        match self {
+            Self::Push => "microsoftAuthenticatorPush",
+            Self::Oath => "softwareOneTimePasscode",
+            Self::VoiceMobile | Self::Sms => "mobilePhone",
+            Self::VoiceAlternateMobile => "alternateMobilePhone",
+            Self::VoiceOffice => "officePhone",
+        }
+    }
+
     /// Whether this method can be used that way.
     fn fits(self, method: &Method) -> bool {
         method.is_complete()
@@ -275,6 +286,13 @@ pub struct UsableMethod {
     /// Masked; what the user recognizes the method by.
     pub display_name: String,
     pub is_default: bool,
+}
+
+/// Whether the user chose calls to the mobile, and may be called.
+pub fn prefers_calls(tx: &mut Tx<'_>, user: &User) -> Result<bool> {
+    let requirements = users::requirements(tx, &user.tenant_id, &user.user_id)?;
+    Ok(requirements.preferred_method.as_deref() == Some(PreferredMethod::VoiceMobile.as_str())
+        && PreferredMethod::VoiceMobile.is_allowed(&MethodsPolicy::of(tx, &user.tenant_id)?, &user.user_id))
 }
 
 /// Forgets the default when the method it needs is gone; says which one it was. Every rule that takes a method away

@@ -9,14 +9,15 @@ use super::{
     fido2::{self, relying_party::RelyingParty},
     microsoft_authenticator,
     policy::MethodsPolicy,
-    sent_code, software_oath, temporary_access_pass,
+    sent_code::{self, Checked},
+    software_oath, temporary_access_pass,
 };
 use crate::{
     access::Actor,
     clock::Timestamp,
     error::{Error, Result},
     hardware_oath,
-    id::SessionId,
+    id::{SessionId, TenantId, UserId},
     store::{Tx, guesses::GuessKind, messages::Channel, users::User},
 };
 
@@ -65,6 +66,8 @@ pub enum Verdict {
     ProvenByCall,
     /// Why, for whoever typed it.
     Refused(&'static str),
+    /// Right once, or an answer to nothing: refused, and no guess that counts.
+    Spent(&'static str),
 }
 
 /// What the user is asked.
@@ -83,13 +86,23 @@ pub enum Prompt {
 
 /// The user's methods that can prove him as a second factor at this moment: complete, allowed by the tenant, usable.
 pub fn usable(tx: &mut Tx<'_>, user: &User) -> Result<Vec<Method>> {
-    let policy = MethodsPolicy::of(tx, &user.tenant_id)?;
+    usable_of(tx, &user.tenant_id, &user.user_id)
+}
+
+/// The same, asked for nobody: there is nothing, but it takes as long to find out, so that a name that nobody has is not
+/// told by the clock.
+pub fn usable_of_nobody(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<Vec<Method>> {
+    usable_of(tx, tenant, &UserId::new("nobody"))
+}
+
+fn usable_of(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<Vec<Method>> {
+    let policy = MethodsPolicy::of(tx, tenant)?;
     let now = tx.now();
-    let mut all = super::of_user(tx, user)?;
+    let mut all = super::of_id(tx, tenant, user)?;
     all.retain(|method| {
         method.kind().counts_as_mfa()
             && method.is_complete()
-            && policy.allows(&user.user_id, method)
+            && policy.allows(user, method)
             && match method {
                 Method::TemporaryAccessPass(pass) => temporary_access_pass::is_live(pass, now),
                 // Without a key it has nothing to answer with.
@@ -152,9 +165,10 @@ pub fn verify(
         Method::Phone(_) => {
             let right = sent_code::check(tx, user, method, Some(session), evidence.code()?)?;
             Ok(match right {
-                Some(Channel::Voice) => Verdict::ProvenByCall,
-                Some(Channel::Sms | Channel::Email | Channel::Push) => Verdict::Proven,
-                None => Verdict::Refused(sent_code::REFUSED),
+                Checked::Right(Channel::Voice) => Verdict::ProvenByCall,
+                Checked::Right(Channel::Sms | Channel::Email | Channel::Push) => Verdict::Proven,
+                Checked::Nothing => Verdict::Spent(sent_code::REFUSED),
+                Checked::Wrong => Verdict::Refused(sent_code::REFUSED),
             })
         }
         Method::SoftwareOath(token) => software_oath::verify(tx, token, evidence.code()?),

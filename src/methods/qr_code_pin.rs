@@ -141,6 +141,7 @@ impl QrCode {
 pub struct QrCodePinView {
     pub id: MethodId,
     pub created_at: Timestamp,
+    pub last_used_at: Option<Timestamp>,
     pub is_usable: bool,
     /// `EnabledByPolicy`, `DisabledByPolicy`, `Expired` or `NotYetValid`.
     pub method_usability_reason: String,
@@ -190,6 +191,7 @@ pub fn view(method: &Stored<QrCodePin>, policy: &MethodsPolicy, now: Timestamp) 
     QrCodePinView {
         id: method.row.method_id.clone(),
         created_at: method.row.created_at,
+        last_used_at: method.row.last_used_at,
         is_usable: reason == "EnabledByPolicy",
         method_usability_reason: reason.into(),
         standard: code(CodeKind::Standard),

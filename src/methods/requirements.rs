@@ -1,7 +1,7 @@
 //! Graph's `strongAuthenticationRequirements`, and more: whether a user must do MFA, may skip it for a while, and must
 //! register again.
 
-use super::manage::OfUser;
+use super::{MethodKind, manage::OfUser, proof};
 use crate::{
     access::{Action, Caller},
     audit::{self, Activity, Entry, Target},
@@ -43,10 +43,42 @@ impl Standing {
         Self { requirements, is_opted_out, is_mfa_required }
     }
 
+    /// Somebody demanded a registration, and no opt-out excuses the user.
+    pub const fn is_registration_demanded(&self) -> bool {
+        self.requirements.registration_required_at.is_some() && !self.is_opted_out
+    }
+
     pub fn of(tx: &mut Tx<'_>, user: &User) -> Result<Self> {
         let tenant = tenants::find(tx, &user.tenant_id)?.ok_or_else(|| Error::internal("a user without a tenant"))?;
         let requirements = users::requirements(tx, &user.tenant_id, &user.user_id)?;
         Ok(Self::new(tenant.security_defaults_enabled, requirements, tx.now()))
+    }
+}
+
+/// What a sign-in follows from, beside what is proven in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Demands {
+    /// Somebody demanded a registration (a reset), and no opt-out excuses the user.
+    pub registration_demanded: bool,
+    pub mfa_required: bool,
+    /// The user has a usable second factor other than a temporary access pass.
+    pub has_method: bool,
+}
+
+impl Demands {
+    pub fn of(tx: &mut Tx<'_>, user: &User) -> Result<Self> {
+        let standing = Standing::of(tx, user)?;
+        let usable = proof::usable(tx, user)?;
+        Ok(Self {
+            registration_demanded: standing.is_registration_demanded(),
+            mfa_required: standing.is_mfa_required,
+            has_method: usable.iter().any(|method| method.kind() != MethodKind::TemporaryAccessPass),
+        })
+    }
+
+    /// Whether the user must register before anything else.
+    pub const fn registration_is_due(self) -> bool {
+        self.registration_demanded || (self.mfa_required && !self.has_method)
     }
 }
 

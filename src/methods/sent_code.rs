@@ -9,6 +9,7 @@ use super::{
     Method, email, oath,
     phone::{self, PhoneType},
     policy::{ConfigurationId, MethodsPolicy},
+    preferences,
 };
 use crate::{
     clock::Timestamp,
@@ -84,6 +85,13 @@ fn masked(method: &Method, to: &str) -> String {
     if matches!(method, Method::Email(_)) { email::mask(to) } else { phone::mask(to) }
 }
 
+/// Whoever prefers to be called on the mobile is called, where the tenant allows it.
+fn preferred_channel(tx: &mut Tx<'_>, user: &User, method: &Method) -> Result<Option<Channel>> {
+    let is_mobile = matches!(method, Method::Phone(phone) if phone.detail.phone_type == PhoneType::Mobile);
+    let prefers_calls = is_mobile && preferences::prefers_calls(tx, user)?;
+    Ok(prefers_calls.then_some(Channel::Voice))
+}
+
 /// The channel to send over: the one that is wished for, or the first that the policy allows and this server has.
 fn choose(tx: &mut Tx<'_>, user: &User, possible: &[Channel], via: Via<'_>) -> Result<Channel> {
     let policy = MethodsPolicy::of(tx, &user.tenant_id)?;
@@ -131,7 +139,8 @@ const fn purpose(session: Option<&SessionId>) -> Purpose {
 /// Sends a fresh code to a phone or an e-mail address: for a sign-in session, or without one to verify the method.
 pub fn send(tx: &mut Tx<'_>, user: &User, method: &Method, session: Option<&SessionId>, via: Via<'_>) -> Result<Sent> {
     let (to, possible) = reach(method)?;
-    let channel = choose(tx, user, possible, via)?;
+    let preferred = if session.is_some() { preferred_channel(tx, user, method)? } else { None };
+    let channel = choose(tx, user, possible, Via { channel: via.channel.or(preferred), ..via })?;
     let state = State { code: tx.entropy().text(b"0123456789", DIGITS.into()), to: to.to_owned(), channel };
     let expires_at = tx.now().plus_minutes(MINUTES);
     let message = write(tx, user, &state, expires_at)?;
@@ -179,23 +188,34 @@ fn write(tx: &mut Tx<'_>, user: &User, state: &State, expires_at: Timestamp) -> 
     Ok(Message { channel: *channel, to: to.clone(), subject, text, expires_at })
 }
 
-/// Checks a code and spends it. The channel it was sent over when it is right; `None` when not, which is counted.
+/// What a code that was typed in is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checked {
+    /// By the channel it was sent over. It is spent now.
+    Right(Channel),
+    Wrong,
+    /// No code waits for its answer, so nothing was guessed at: it was used already, has expired, or was replaced.
+    Nothing,
+}
+
+/// Checks a code and spends it; three wrong ones spend it too.
 pub fn check(
     tx: &mut Tx<'_>,
     user: &User,
     method: &Method,
     session: Option<&SessionId>,
     code: &str,
-) -> Result<Option<Channel>> {
+) -> Result<Checked> {
     oath::check_code(code, DIGITS)?;
-    let Some(challenge) = open(tx, user, method, session)?.pop() else { return Ok(None) };
+    let Some(challenge) = open(tx, user, method, session)?.pop() else { return Ok(Checked::Nothing) };
     let place = challenges::place(&user.tenant_id, &user.user_id, &challenge.challenge_id);
     let state = tx.open(&place, &challenge.sealed_state)?;
     let state: State = serde_json::from_slice(secrecy::ExposeSecret::expose_secret(&state)).map_err(Error::internal)?;
     let is_right = constant_time::verify_slices_are_equal(state.code.as_bytes(), code.as_bytes()).is_ok();
     if is_right && state.to == reach(method)?.0 {
-        return Ok(challenges::take(tx, &challenge)?.then_some(state.channel));
+        let is_taken = challenges::take(tx, &challenge)?;
+        return Ok(if is_taken { Checked::Right(state.channel) } else { Checked::Nothing });
     }
     challenges::miss(tx, &challenge)?;
-    Ok(None)
+    Ok(Checked::Wrong)
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Method, MethodKind, Stored, new_row,
-    oath::{self, CodeOutcome, HashFunction, TotpParameters},
+    oath::{self, CodeOutcome, HashFunction, TotpParameters, Worth},
     policy,
     proof::Verdict,
     registration, secret_place,
@@ -85,22 +85,7 @@ impl std::fmt::Debug for NewSoftwareOath {
     }
 }
 
-const READ: Action = Action::ReadKind(MethodKind::SoftwareOath);
 const REGISTER: Action = Action::RegisterKind(MethodKind::SoftwareOath);
-const WRITE: Action = Action::WriteKind(MethodKind::SoftwareOath);
-
-/// All software OATH tokens of a user, unfinished registrations included.
-pub fn list(tx: &mut Tx<'_>, caller: &Caller, user: &str) -> Result<(User, Vec<Stored<SoftwareOath>>)> {
-    let (_, user) = directory::authorize_on_user(tx, caller, READ, user)?;
-    let tokens = super::of_user(tx, &user)?.into_iter().filter_map(|method| method.try_into().ok()).collect();
-    Ok((user, tokens))
-}
-
-pub fn get(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str) -> Result<(User, Stored<SoftwareOath>)> {
-    let (_, user) = directory::authorize_on_user(tx, caller, READ, user)?;
-    let token = find(tx, &user, id)?;
-    Ok((user, token))
-}
 
 /// Begins a registration: makes a secret and reveals it.
 pub fn create(tx: &mut Tx<'_>, caller: &Caller, user: &str, request: &SoftwareOathRequest) -> Result<NewSoftwareOath> {
@@ -167,7 +152,7 @@ pub fn activate(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str, code: &s
     oath::check_code(code, token.detail.digits)?;
     policy::check_registration(tx, &user, MethodKind::SoftwareOath, None)?;
 
-    if take_code(tx, &token, code)? {
+    if take_code(tx, &token, code)? == Worth::Taken {
         let entry = Entry::success(Activity::UPDATE_METHOD, Target::user(&user))
             .because("The software OATH token was activated by a code")
             .modified("Status", "pending", "activated");
@@ -178,23 +163,24 @@ pub fn activate(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str, code: &s
     refuse(tx, &actor, &user, token)
 }
 
-/// Whether the code is right and was not used before; then it is used up.
-fn take_code(tx: &mut Tx<'_>, token: &Stored<SoftwareOath>, code: &str) -> Result<bool> {
+fn take_code(tx: &mut Tx<'_>, token: &Stored<SoftwareOath>, code: &str) -> Result<Worth> {
     let sealed = token.row.sealed_secret.as_deref().ok_or_else(|| Error::internal("a software token has a secret"))?;
     let secret = tx.open(&secret_place(&token.row), sealed)?;
-    match oath::matching_step(&secret, token.detail.parameters(), code, tx.now()) {
-        Some(step) => methods::take_step(tx, &token.row, step),
-        None => Ok(false),
-    }
+    Ok(match oath::matching_step(&secret, token.detail.parameters(), code, tx.now()) {
+        Some(step) if methods::take_step(tx, &token.row, step)? => Worth::Taken,
+        Some(_) => Worth::Spent,
+        None => Worth::Wrong,
+    })
 }
 
 /// Checks a code at a sign-in, and takes it.
 pub fn verify(tx: &mut Tx<'_>, token: &Stored<SoftwareOath>, code: &str) -> Result<Verdict> {
     oath::check_code(code, token.detail.digits)?;
-    if take_code(tx, token, code)? {
-        return Ok(Verdict::Proven);
-    }
-    Ok(Verdict::Refused("The code is wrong or was used already. Enter the code that the app shows now."))
+    Ok(match take_code(tx, token, code)? {
+        Worth::Taken => Verdict::Proven,
+        Worth::Spent => Verdict::Spent("The code was used already. Wait for the next code of the app."),
+        Worth::Wrong => Verdict::Refused("The code is wrong. Enter the code that the app shows now."),
+    })
 }
 
 fn describe(entry: Entry, token: &Stored<SoftwareOath>) -> Entry {
@@ -220,16 +206,6 @@ fn refuse(tx: &mut Tx<'_>, actor: &Actor, user: &User, mut token: Stored<Softwar
         .detail("registrationEnded", (left == 0).to_string());
     audit::record(tx, actor, entry)?;
     Ok(CodeOutcome::Refused { message })
-}
-
-pub fn delete(tx: &mut Tx<'_>, caller: &Caller, user: &str, id: &str) -> Result<()> {
-    let (actor, user) = directory::authorize_on_user(tx, caller, WRITE, user)?;
-    let token = find(tx, &user, id)?;
-    let entry = Entry::success(Activity::DELETE_METHOD, Target::user(&user))
-        .because("Admin deleted a software OATH token of the user");
-    let entry = describe(entry, &token);
-    super::remove(tx, &user, &Method::SoftwareOath(token))?;
-    audit::record(tx, &actor, entry).map(drop)
 }
 
 fn find(tx: &mut Tx<'_>, user: &User, id: &str) -> Result<Stored<SoftwareOath>> {

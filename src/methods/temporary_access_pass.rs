@@ -57,6 +57,7 @@ pub struct PassView {
     pub id: MethodId,
     pub temporary_access_pass: Option<String>,
     pub created_date_time: Timestamp,
+    pub last_used_date_time: Option<Timestamp>,
     pub start_date_time: Timestamp,
     pub lifetime_in_minutes: i32,
     pub is_usable_once: bool,
@@ -120,6 +121,7 @@ pub fn view(pass: &Stored<TemporaryAccessPass>, policy: &MethodsPolicy, now: Tim
         id: pass.row.method_id.clone(),
         temporary_access_pass: None,
         created_date_time: pass.row.created_at,
+        last_used_date_time: pass.row.last_used_at,
         start_date_time: detail.start_date_time,
         lifetime_in_minutes: detail.lifetime_in_minutes,
         is_usable_once: detail.is_usable_once,
@@ -161,7 +163,7 @@ pub fn issue(tx: &mut Tx<'_>, user: &User, request: &PassRequest) -> Result<Pass
     let policy = policy::check_registration(tx, user, MethodKind::TemporaryAccessPass, None)?;
     let detail = terms(&policy.temporary_access_pass, tx.now(), request)?;
     for old in manage::of_kind::<TemporaryAccessPass>(tx, user)? {
-        super::remove(tx, user, &Method::TemporaryAccessPass(old))?;
+        super::remove(tx, user, &Method::TemporaryAccessPass(old), None)?;
     }
     let length = usize::try_from(policy.temporary_access_pass.default_length).map_err(Error::internal)?;
     let code = tx.entropy().text(ALPHABET, length);

@@ -7,7 +7,7 @@ use super::{
     Method, MethodKind, manage,
     oath::CodeOutcome,
     policy, registration,
-    sent_code::{self, Sent, Via},
+    sent_code::{self, Checked, Sent, Via},
 };
 use crate::{
     access::{Action, Actor, Caller},
@@ -18,9 +18,11 @@ use crate::{
     id::MethodId,
     store::{
         Tx,
+        guesses::GuessKind,
         methods::{self, MethodRow},
         users::{self, User},
     },
+    throttle,
 };
 
 /// Minutes until a number or address that a user added ends, unless it is verified.
@@ -89,7 +91,7 @@ pub fn send(tx: &mut Tx<'_>, caller: &Caller, user: &str, kind: MethodKind, id: 
     Ok(sent)
 }
 
-/// Checks the code that was sent. The right one verifies the method, and completes it when the user had added it.
+/// Checks the code that was sent; wrong ones count like those at a sign-in. The right one verifies the method, and completes it when the user had added it.
 pub fn verify(
     tx: &mut Tx<'_>,
     caller: &Caller,
@@ -99,12 +101,19 @@ pub fn verify(
     code: &str,
 ) -> Result<CodeOutcome> {
     let (actor, user, method) = authorize(tx, caller, user, kind, id)?;
-    if sent_code::check(tx, &user, &method, None, code)?.is_none() {
+    let (tenant, subject) = (&user.tenant_id, user.user_id.as_str());
+    throttle::check(tx, tenant, subject, GuessKind::Otp)?;
+    let checked = sent_code::check(tx, &user, &method, None, code)?;
+    if !matches!(checked, Checked::Right(_)) {
+        if checked == Checked::Wrong {
+            throttle::failed(tx, tenant, subject, GuessKind::Otp)?;
+        }
         let mut entry = manage::entry(Activity::VERIFY_METHOD, "verified", &user, &method);
         (entry.failure, entry.reason) = (true, format!("Wrong code for the verification of {}", kind.in_words()));
         audit::record(tx, &actor, entry)?;
         return Ok(CodeOutcome::Refused { message: sent_code::REFUSED.into() });
     }
+    throttle::succeeded(tx, tenant, subject, GuessKind::Otp)?;
     let was_complete = method.is_complete();
     let method = mark_verified(tx, method)?;
     let mut entry = manage::entry(Activity::VERIFY_METHOD, "verified", &user, &method);

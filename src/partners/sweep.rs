@@ -3,7 +3,7 @@
 
 use super::{Logs, parties_of, record, target};
 use crate::{
-    access::{Actor, Origin, Powers},
+    access::Actor,
     audit::{Activity, Entry},
     error::Result,
     id::RelationshipId,
@@ -71,13 +71,6 @@ fn settle(tx: &mut Tx<'_>, mut relationship: Relationship, logs: &Logs) -> Resul
     relationship.version += 1;
     relationship.modified_at = now;
     relationships::update(tx, &relationship)?;
-    let request_id = tx.guid();
-    let actor = Actor {
-        tenant: relationship.tenant_id.clone(),
-        powers: Powers::Operator,
-        display_name: "Rekey".into(),
-        principal_name: None,
-        origin: Origin { client_request_id: request_id.clone(), request_id, ..Origin::default() },
-    };
+    let actor = Actor::rekey(relationship.tenant_id.clone(), tx.guid());
     record(tx, &actor, &relationship, logs, entry)
 }

@@ -13,12 +13,11 @@ use crate::{
     clock::Timestamp,
     error::{Area, Error, Result},
     id::TenantId,
-    methods::policy::{AdvancedState, MethodsPolicy, TargetType},
+    methods::policy::{AdvancedState, AuthenticationMode, MethodsPolicy, TargetType},
     store::{
         Tx,
         tenants::{self, RegistrationProof},
     },
-    words,
 };
 
 pub use configurations::{
@@ -68,11 +67,6 @@ pub struct PolicyChange {
     pub campaign_snooze: Option<i32>,
     pub campaign_include: Option<Vec<TargetRequest>>,
     pub campaign_exclude: Option<Vec<TargetRequest>>,
-}
-
-words! {
-    /// Graph's `microsoftAuthenticatorAuthenticationMode`, of which Rekey's apps have one.
-    pub enum AuthenticationMode { Any = "any", DeviceBasedPush = "deviceBasedPush", Push = "push" }
 }
 
 /// A target as a caller writes it.

@@ -108,7 +108,8 @@ pub fn begin(
         FirstFactor::TemporaryAccessPass(code) => by_pass(tx, &attempt, code)?.map(Some),
         FirstFactor::QrCodePin { content, .. } => by_qr_code(tx, &attempt, content, check)?.map(Some),
     };
-    let known = user.filter(|user| user.account_enabled);
+    let named = user;
+    let known = named.clone().filter(|user| user.account_enabled);
     let mut session = SessionRow {
         tenant_id: caller.tenant.clone(),
         session_id: SessionId::new(tx.guid()),
@@ -136,7 +137,8 @@ pub fn begin(
     sessions::insert(tx, &session)?;
     if is_refused {
         let wrong = log::Result::WRONG_FIRST_FACTOR.by_kind(request.first_factor.kind());
-        log::record(tx, &actor, known.as_ref(), &session, &state, wrong)?;
+        // Whoever reads the log may know whose account it was, also a disabled one's.
+        log::record(tx, &actor, named.as_ref(), &session, &state, wrong)?;
         return view(tx, issuer, None, &session, &state);
     }
     settle(tx, &actor, known.as_ref(), &mut session, &state)?;
@@ -184,9 +186,11 @@ fn by_qr_code(
 
 fn by_pass(tx: &mut Tx<'_>, attempt: &Attempt<'_>, code: &SecretString) -> Result<Option<Proof>> {
     throttle::check(tx, attempt.tenant, attempt.subject, GuessKind::TemporaryAccessPass)?;
-    if let Some(user) = attempt.user.filter(|user| user.account_enabled)
-        && let Some(method) =
-            proof::usable(tx, user)?.into_iter().find(|method| method.kind() == MethodKind::TemporaryAccessPass)
+    let usable = match attempt.user.filter(|user| user.account_enabled) {
+        Some(user) => proof::usable(tx, user)?,
+        None => proof::usable_of_nobody(tx, attempt.tenant)?,
+    };
+    if let Some(method) = usable.into_iter().find(|method| method.kind() == MethodKind::TemporaryAccessPass)
         && let Method::TemporaryAccessPass(pass) = &method
         && temporary_access_pass::verify(tx, pass, code.expose_secret())? == Verdict::Proven
     {

@@ -1,6 +1,7 @@
 //! Users: what the directory knows of them, and what must happen at their next sign-in.
 
 pub mod changes;
+pub mod deleted;
 mod filter;
 pub mod walk;
 mod words;
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Tx, backend::natively, registrations, schema::users};
+use super::{Tx, backend::natively, schema::users};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -315,15 +316,6 @@ pub fn ids(
         query = query.filter(users::user_id.gt(after));
     }
     Ok(query.load(tx.conn)?)
-}
-
-/// Removes a user for good. The caller removes what hangs on the user first.
-pub fn purge(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId) -> Result<()> {
-    words::delete_all(tx, tenant, id)?;
-    changes::remember_purged(tx, tenant, id)?;
-    registrations::forget(tx, tenant, id)?;
-    diesel::delete(users::table.find((tenant, id))).execute(tx.conn)?;
-    Ok(())
 }
 
 pub fn requirements(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId) -> Result<Requirements> {

@@ -11,7 +11,7 @@ use std::{
 use quick_cache::sync::Cache;
 use reqwest::{Client, Response, StatusCode, Url, header, redirect};
 use serde_json::Value;
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, time::timeout};
 
 use super::jwt::{Jwt, PublicKey};
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     reach::{self, Reach},
 };
 
-/// How long an issuer may take to be reached, and for a whole answer.
+/// How long an issuer may take for everything that is asked of it at once.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The largest document that is read, in bytes.
 const MAX_DOCUMENT: usize = 256 * 1024;
@@ -85,9 +85,10 @@ impl KeySet {
 #[derive(Default)]
 struct Known {
     keys: Option<Arc<KeySet>>,
-    /// When the issuer was last asked, in vain or not.
-    asked_at: Option<Timestamp>,
-    has_failed: bool,
+    /// When the issuer last failed.
+    failed_at: Option<Timestamp>,
+    /// When the issuer was last asked for a key that was not among those that count.
+    refreshed_at: Option<Timestamp>,
 }
 
 impl Known {
@@ -98,17 +99,14 @@ impl Known {
 
     /// What can be said without asking the issuer; none when it is to be asked.
     fn answer(&self, jwt: &Jwt<'_>, now: Timestamp) -> Option<Result<Arc<KeySet>>> {
+        let within = |at: Option<Timestamp>, seconds| at.is_some_and(|at| now < at.plus_seconds(seconds));
         match self.keys(now) {
-            Some(keys) if self.rests(now) || keys.holds_key_of(jwt) => Some(Ok(keys.clone())),
-            None if self.rests(now) => Some(Err(Error::IssuerAway)),
+            Some(keys) if keys.holds_key_of(jwt) => Some(Ok(keys.clone())),
+            // It may have a key by now that nobody could fetch.
+            _ if within(self.failed_at, PAUSE_SECONDS) => Some(Err(Error::IssuerAway)),
+            Some(keys) if within(self.refreshed_at, REFRESH_SECONDS) => Some(Ok(keys.clone())),
             _ => None,
         }
-    }
-
-    /// Whether it is too early to ask again.
-    fn rests(&self, now: Timestamp) -> bool {
-        let pause = if self.has_failed && self.keys(now).is_none() { PAUSE_SECONDS } else { REFRESH_SECONDS };
-        self.asked_at.is_some_and(|at| now < at.plus_seconds(pause))
     }
 }
 
@@ -148,8 +146,8 @@ impl IssuerKeys {
     /// for anew.
     ///
     /// # Errors
-    /// [`Error::IssuerAway`] when the issuer cannot be reached, or does not answer as the standards want it, and no keys
-    /// of it are remembered.
+    /// [`Error::IssuerAway`] when the issuer cannot be reached, or does not answer as the standards want it, and the
+    /// token's key is not remembered.
     pub async fn keys(&self, place: &Place, jwt: &Jwt<'_>, clock: &Clock) -> Result<Arc<KeySet>> {
         let entry = match self.known.get(place) {
             Some(entry) => entry,
@@ -160,20 +158,31 @@ impl IssuerKeys {
             return answer;
         }
         let _turn = entry.fetching.lock().await;
-        // Somebody may have fetched them while this one waited.
-        let now = clock.now();
-        if let Some(answer) = answer(now) {
+        // Somebody may have fetched them while this one waited, or in vain: then nobody of the queue asks again.
+        if let Some(answer) = answer(clock.now()) {
             return answer;
         }
-        let fetched = self.fetch(place, now).await;
+        let is_refresh = entry.known().keys(clock.now()).is_some();
+        let fetched = timeout(PATIENCE, self.fetch(place, clock.now())).await;
+        let fetched = fetched.unwrap_or(Err("it does not answer in time"));
+        // Pauses are counted from here: asking may have taken as long as a pause.
+        let now = clock.now();
         let mut known = entry.known();
-        known.asked_at = Some(now);
-        known.has_failed = fetched.is_err();
         match fetched {
-            Ok(keys) => known.keys = Some(Arc::new(keys)),
-            Err(why) => tracing::warn!(issuer = place.issuer, why, "the keys of an issuer cannot be read"),
+            Ok(keys) => {
+                let keys = Arc::new(keys);
+                if is_refresh {
+                    known.refreshed_at = Some(now);
+                }
+                (known.keys, known.failed_at) = (Some(keys.clone()), None);
+                Ok(keys)
+            }
+            Err(why) => {
+                tracing::warn!(issuer = place.issuer, why, "the keys of an issuer cannot be read");
+                known.failed_at = Some(now);
+                Err(Error::IssuerAway)
+            }
         }
-        known.keys(now).cloned().ok_or(Error::IssuerAway)
     }
 
     async fn fetch(&self, place: &Place, now: Timestamp) -> Result<KeySet, &'static str> {

@@ -98,6 +98,15 @@ async fn a_list_comes_in_pages_without_keys() {
         assert_eq!(key["startDateTime"], "2020-01-01T00:00:00Z");
         assert_eq!(key["endDateTime"], "2049-01-01T00:00:00Z");
         assert_eq!(key["customKeyIdentifier"].as_str().unwrap().len(), 40);
+        // Whoever adds a key reads the list, appends and sends it back whole.
+        let mut keys = whole["keyCredentials"].as_array().unwrap().clone();
+        keys.push(json!({"type": "AsymmetricX509Cert", "usage": "Verify",
+                         "key": STANDARD.encode(Signer::p256().certificate(2020, 2049))}));
+        app.patch(&path, json!({"keyCredentials": keys})).await.expect(204);
+        let changed = app.get(&path).await.expect(200).json;
+        assert_eq!((&changed["keyCredentials"][0], changed["keyCredentials"].as_array().unwrap().len()), (key, 2));
+        keys[0]["endDateTime"] = json!("2048-01-01T00:00:00Z");
+        app.patch(&path, json!({"keyCredentials": keys})).await.expect_error(400, "Request_BadRequest");
         let (mut seen, mut next) = (vec![], Some(format!("{}{APPLICATIONS}?$top=1", app.base)));
         while let Some(url) = next {
             let page = Answer::of(app.http.get(url).bearer_auth(&app.token)).await.expect(200).json;
@@ -106,6 +115,17 @@ async fn a_list_comes_in_pages_without_keys() {
             seen.extend(items.iter().cloned());
             next = page["@odata.nextLink"].as_str().map(str::to_owned);
         }
+        for (filter, count) in [
+            ("appId eq 'X'".replace('X', changed["appId"].as_str().unwrap()), 1),
+            ("displayName eq 'keyed'".into(), 1),
+            ("startswith(displayName,'s') or displayName eq 'Keyed'".into(), 2),
+            ("displayName eq 'nobody'".into(), 0),
+        ] {
+            let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("$filter", &filter).finish();
+            let found = app.get(&format!("{APPLICATIONS}?{query}")).await.expect(200).json;
+            assert_eq!(found["value"].as_array().unwrap().len(), count, "{filter}");
+        }
+        app.get(&format!("{APPLICATIONS}?$filter=isDisabled eq true")).await.expect_error(400, "Request_BadRequest");
         // The test's own application too.
         assert_eq!(seen.len(), 3);
         let keyed = seen.iter().find(|it| it["displayName"] == "Keyed").unwrap();

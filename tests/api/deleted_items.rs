@@ -1,5 +1,7 @@
 //! `/directory/deletedItems`: what becomes of a deleted user.
 
+use std::collections::BTreeSet;
+
 use rekey::{
     clock::Timestamp,
     id::{DeviceId, MethodId},
@@ -8,14 +10,16 @@ use rekey::{
         devices::{self, Device, DeviceHash, DeviceStatus},
         methods, roles, users,
     },
+    worker,
 };
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use super::users::{call_as, create, events, new_user};
-use crate::support::{Answer, on_each_backend};
+use crate::support::{Answer, on_each_backend, on_each_backend_with_own_clock};
 
 const DELETED: &str = "/v1.0/directory/deletedItems";
+const DAY: i64 = 24 * 60 * 60;
 
 #[tokio::test]
 async fn a_deleted_user_is_hidden_and_comes_back_whole() {
@@ -87,6 +91,57 @@ async fn after_thirty_days_nothing_is_restored() {
         age.await.unwrap();
         app.post(&format!("{DELETED}/{id}/restore"), json!({})).await.expect_error(409, "conflict");
         app.delete(&format!("{DELETED}/{id}")).await.expect(204);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn after_thirty_days_a_deleted_user_goes_for_good_by_himself() {
+    on_each_backend_with_own_clock(async |app| {
+        let clock = app.app.store.context().clock.clone();
+        let fresh = async || app.token_with(&app.tenant, &["User.ReadWrite.All"]).await;
+        let listed = async |token: &str| {
+            let path = format!("{DELETED}/microsoft.graph.user");
+            let list = call_as(&app, token, Method::GET, &path, None).await.expect(200);
+            let users = list.json["value"].as_array().unwrap().iter();
+            users.map(|user| user["id"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+        };
+        let swept = async || worker::run_once(&app.app.store).await.unwrap().users;
+        let (old, young) = (create(&app, "old").await, create(&app, "young").await);
+        let (old_path, young_path) = (format!("{DELETED}/{old}"), format!("{DELETED}/{young}"));
+        let both = BTreeSet::from([old.to_string(), young.to_string()]);
+        create(&app, "present").await;
+        app.delete(&format!("/v1.0/users/{old}")).await.expect(204);
+        clock.advance_seconds(2 * DAY);
+        let token = fresh().await;
+        call_as(&app, &token, Method::DELETE, &format!("/v1.0/users/{young}"), None).await.expect(204);
+
+        clock.advance_seconds(27 * DAY);
+        let token = fresh().await;
+        let latest = call_as(&app, &token, Method::GET, "/v1.0/users/delta?$deltatoken=latest", None).await.expect(200);
+        assert_eq!(swept().await, 0, "29 days ago is not long ago");
+        assert_eq!(listed(&token).await, both);
+
+        clock.advance_seconds(2 * DAY);
+        let token = fresh().await;
+        assert_eq!((swept().await, swept().await), (1, 0));
+        assert_eq!(listed(&token).await, BTreeSet::from([young.to_string()]));
+        call_as(&app, &token, Method::GET, &old_path, None).await.expect_error(404, "Request_ResourceNotFound");
+        let link = latest.json["@odata.deltaLink"].as_str().unwrap();
+        let changes = Answer::of(app.http.get(link).bearer_auth(&token)).await.expect(200);
+        let changes = changes.json["value"].as_array().unwrap();
+        assert_eq!(changes.len(), 1);
+        assert_eq!((&changes[0]["id"], &changes[0]["@removed"]["reason"]), (&json!(old.as_str()), &json!("deleted")));
+        let event = &events(&app).await[0];
+        assert_eq!(event.activity_display_name, "Hard delete user");
+        assert_eq!(event.target_id.as_deref(), Some(old.as_str()));
+        assert_eq!(event.initiator_display_name.as_deref(), Some("Rekey"));
+        let (tenant, user) = (app.tenant.clone(), old.clone());
+        let left = app.app.store.read(move |tx| methods::find(tx, &tenant, &user, &MethodId::new(password::ID)));
+        assert!(left.await.unwrap().is_none());
+
+        let restore = call_as(&app, &token, Method::POST, &format!("{young_path}/restore"), Some(json!({}))).await;
+        restore.expect(200);
     })
     .await;
 }
@@ -167,7 +222,7 @@ async fn deleted_users_come_in_pages() {
             app.delete(&format!("/v1.0/users/{id}")).await.expect(204);
         }
         create(&app, "present").await;
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         let mut next = Some(format!("{}{DELETED}/microsoft.graph.user?$top=2", app.base));
         let mut pages = 0;
         while let Some(url) = next {

@@ -171,6 +171,10 @@ async fn wrong_codes_are_limited_together() {
         assert!(answer.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() > 0);
         resync(&app, &id, &code(1), &code(2)).await.expect_error(429, "TooManyRequests");
         assign_and_activate(&Token::hardware(SECRET).code()).await.expect_error(429, "TooManyRequests");
+        // Nor may anybody go on asking which serial numbers there are.
+        let body = json!({"serialNumber": "nothing", "verificationCode": "123456"});
+        let by_serial = format!("{}/assignAndActivateBySerialNumber", methods(ADELE));
+        app.post(&by_serial, body).await.expect_error(429, "TooManyRequests");
         assert_eq!(events(&app).await.len(), count);
         // A reset takes the methods and with them the failures.
         app.post(&format!("/v1.0/users/{ADELE}/authentication/resetMfa"), json!({})).await.expect(200);

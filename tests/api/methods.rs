@@ -51,16 +51,18 @@ async fn every_kind_is_listed_with_its_properties() {
         };
         let phone = |id: &str, number: &str, phone_type: &str, state: &str| {
             json!({"id": id, "phoneNumber": number, "phoneType": phone_type, "smsSignInState": state,
-                   "status": "activated", "isVerified": true, "createdDateTime": CREATED})
+                   "status": "activated", "isVerified": true, "createdDateTime": CREATED, "lastUsedDateTime": null})
         };
         let token = |id: &str, name: Value, status: &str| {
-            json!({"id": id, "displayName": name, "secretKey": null, "createdDateTime": CREATED, "status": status,
-                   "hashFunction": "hmacsha256", "digits": 6, "timeIntervalInSeconds": 30})
+            json!({"id": id, "displayName": name, "secretKey": null, "createdDateTime": CREATED,
+                   "lastUsedDateTime": null, "status": status, "hashFunction": "hmacsha256", "digits": 6, "timeIntervalInSeconds": 30})
         };
         // The password's and the pass's moments are not fixed; take them as they are.
         let password = json!({"id": PASSWORD, "password": null,
-                              "createdDateTime": item(&list.json, PASSWORD)["createdDateTime"]});
+                              "createdDateTime": item(&list.json, PASSWORD)["createdDateTime"],
+                              "lastUsedDateTime": null});
         let pass = json!({"id": ids.pass, "temporaryAccessPass": null, "createdDateTime": CREATED,
+                          "lastUsedDateTime": null,
                           "startDateTime": item(&list.json, &ids.pass)["startDateTime"], "lifetimeInMinutes": 60,
                           "isUsableOnce": true, "isUsable": true, "methodUsabilityReason": "EnabledByPolicy"});
         let expected = [
@@ -68,12 +70,13 @@ async fn every_kind_is_listed_with_its_properties() {
             ("phone", phone(MOBILE, "+1 2065550100", "mobile", "notEnabled")),
             ("phone", phone(ALTERNATE, "+1 2065550122", "alternateMobile", "notSupported")),
             ("phone", phone(OFFICE, "+1 2065550133x4567", "office", "notSupported")),
-            ("email", json!({"id": EMAIL, "emailAddress": "adele@fabrikam.example", "status": "activated", "isVerified": true, "createdDateTime": CREATED})),
+            ("email", json!({"id": EMAIL, "emailAddress": "adele@fabrikam.example", "status": "activated", "isVerified": true, "createdDateTime": CREATED, "lastUsedDateTime": null})),
             (
                 "microsoftAuthenticator",
                 json!({"id": ids.authenticator, "displayName": "Adele's phone",
                        "deviceTag": "SoftwareTokenActivated", "phoneAppVersion": "6.8.15",
-                       "clientAppName": "microsoftAuthenticator", "createdDateTime": CREATED}),
+                       "clientAppName": "microsoftAuthenticator", "createdDateTime": CREATED,
+                       "lastUsedDateTime": null}),
             ),
             ("softwareOath", token(&ids.software, json!("FreeOTP"), "activated")),
             ("softwareOath", token(&ids.unfinished, Value::Null, "pending")),
@@ -81,7 +84,7 @@ async fn every_kind_is_listed_with_its_properties() {
             ("hardwareOath", device(&ids.assigned, 2, "assigned")),
             (
                 "fido2",
-                json!({"id": ids.passkey, "displayName": "Blue key", "createdDateTime": CREATED,
+                json!({"id": ids.passkey, "displayName": "Blue key", "createdDateTime": CREATED, "lastUsedDateTime": null,
                        "aaGuid": "ee882879-721c-4913-9775-3dfcce97072a", "model": "YubiKey 5 NFC",
                        "attestationCertificates": ["c479d4e9d1b5bb2b1a4b0d6c5e4a7a0f0d5e4f3b"],
                        "attestationLevel": "attested", "passkeyType": "deviceBound"}),

@@ -174,6 +174,32 @@ async fn what_is_changed_is_kept_told_and_restored() {
 }
 
 #[tokio::test]
+async fn an_app_is_for_any_mode_or_for_push() {
+    on_each_backend(async |app| {
+        let apps = configuration("MicrosoftAuthenticator");
+        let everybody = |mode: &str| {
+            let mut target = json!({"id": "all_users", "targetType": "group"});
+            if !mode.is_empty() {
+                target["authenticationMode"] = json!(mode);
+            }
+            json!({"includeTargets": [target]})
+        };
+        // What says nothing is Graph's default.
+        for (sent, kept) in [("", "any"), ("push", "push"), ("any", "any"), ("push", "push"), ("", "any")] {
+            app.patch(&apps, everybody(sent)).await.expect(204);
+            assert_eq!(app.get(&apps).await.json["includeTargets"][0]["authenticationMode"], kept, "{sent}");
+        }
+        assert_eq!(seed::events(&app).await.len(), 4);
+        let refused = app.patch(&apps, everybody("deviceBasedPush")).await.expect_error(400, "badRequest");
+        assert_eq!(refused.json["error"]["target"], "includeTargets/authenticationMode");
+        assert!(refused.json["error"]["message"].as_str().unwrap().contains("deviceBasedPush"), "{}", refused.text);
+        app.patch(&apps, everybody("passwordless")).await.expect_error(400, "badRequest");
+        assert_eq!(app.get(&configuration("Sms")).await.json["includeTargets"][0].get("authenticationMode"), None);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_campaign_is_kept_for_the_sign_in_page() {
     on_each_backend(async |app| {
         let user = add_member(&app, USER).await;

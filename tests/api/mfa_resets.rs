@@ -146,7 +146,7 @@ async fn from_creation_to_receipt() {
         // The confirmation names what was seen.
         app.post(&format!("{}/confirm", path(&previewed)), Value::Null).await.expect_error(428, "preconditionRequired");
         let stale = app.request(Method::POST, &format!("{}/confirm", path(&previewed))).header("if-match", "W/\"1\"");
-        Answer::of(stale).await.expect_error(412, "preconditionFailed");
+        Answer::of(stale).await.expect_error(412, "resourceModified");
         assert_eq!(confirm(&app, &previewed).await.expect(200).json["status"], "running");
         confirm(&app, &previewed).await.expect_error(409, "conflict");
         work(&app).await;

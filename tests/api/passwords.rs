@@ -64,7 +64,7 @@ async fn a_reset_password_is_changed_at_the_next_sign_in() {
         assert_eq!(operation.json["id"], location.rsplit('/').next().unwrap());
 
         // Sessions with the old password are over, and so is the old password.
-        verify(&app, &open, &id, &device.next_code()).await.expect_error(404, "resourceNotFound");
+        verify(&app, &open, &id, &device.next_code()).await.expect_error(409, "conflict");
         assert_eq!(begin(&app, USER, PASSWORD).await.expect(201).json["status"], "refused");
 
         let session = waiting_for_change(&app, &id, &device, &generated).await;

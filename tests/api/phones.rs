@@ -194,6 +194,63 @@ async fn a_number_signs_in_one_user_only() {
 }
 
 #[tokio::test]
+async fn the_policy_says_who_may_sign_in_by_sms() {
+    on_each_backend(async |app| {
+        let (first, second) = (seed::user(&app, "first").await, seed::user(&app, "second").await);
+        for (user, number) in [(&first, "+1 2065550100"), (&second, "+1 2065550101")] {
+            seed::phone(&app, user, PhoneType::Mobile, number).await;
+            seed::phone(&app, user, PhoneType::Office, "+1 2065550133").await;
+        }
+        let phones =
+            |user: &rekey::store::users::User| format!("/v1.0/users/{}/authentication/phoneMethods", user.user_id);
+        let (mine, other) = (format!("{}/{MOBILE}", phones(&first)), format!("{}/{MOBILE}", phones(&second)));
+        app.post(&format!("{mine}/enableSmsSignIn"), json!({})).await.expect(204);
+        let sms = "/v1.0/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/Sms";
+        let targets = |usable: bool| {
+            let target =
+                |id: &str, kind: &str, usable: bool| json!({"id": id, "targetType": kind, "isUsableForSignIn": usable});
+            let one = target(second.user_id.as_str(), "user", true);
+            json!({"includeTargets": [target("all_users", "group", usable), one]})
+        };
+        let excluded = json!({"excludeTargets": [{"id": first.user_id, "targetType": "user"}]});
+        for (change, expected) in [
+            (targets(true), ["ready", "notEnabled"]),
+            (targets(false), ["notAllowedByPolicy", "notEnabled"]),
+            (targets(true), ["ready", "notEnabled"]),
+            (excluded, ["notAllowedByPolicy", "notEnabled"]),
+            (json!({"excludeTargets": []}), ["ready", "notEnabled"]),
+            (json!({"state": "disabled"}), ["notAllowedByPolicy", "notAllowedByPolicy"]),
+        ] {
+            app.patch(sms, change).await.expect(204);
+            for (path, state) in [&mine, &other].into_iter().zip(expected) {
+                assert_eq!(app.get(path).await.expect(200).json["smsSignInState"], state);
+                let any = path.replace("phoneMethods", "methods");
+                assert_eq!(app.get(&any).await.expect(200).json["smsSignInState"], state);
+            }
+        }
+        // The same in the lists; another type of phone is none to sign in with.
+        let all = format!("/v1.0/users/{}/authentication/methods", first.user_id);
+        for list in [phones(&first), all] {
+            let list = app.get(&list).await.expect(200).json;
+            let state = |id: &str| {
+                let phone = list["value"].as_array().unwrap().iter().find(|phone| phone["id"] == id).unwrap();
+                phone["smsSignInState"].as_str().unwrap().to_owned()
+            };
+            assert_eq!([state(MOBILE), state(OFFICE)], ["notAllowedByPolicy", "notSupported"]);
+        }
+        app.post(&format!("{other}/enableSmsSignIn"), json!({})).await.expect_error(400, "badRequest");
+        // What is not allowed can still be ended, and calls still let a mobile be added.
+        app.post(&format!("{mine}/disableSmsSignIn"), json!({})).await.expect(204);
+        app.delete(&mine).await.expect(204);
+        let body = json!({"phoneNumber": "+1 2065550100", "phoneType": "mobile"});
+        assert_eq!(app.post(&phones(&first), body).await.expect(201).json["smsSignInState"], "notAllowedByPolicy");
+        app.delete(sms).await.expect(204);
+        assert_eq!(app.get(&mine).await.expect(200).json["smsSignInState"], "notEnabled");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn writing_takes_the_right() {
     on_each_backend(async |app| {
         let user = seed::user(&app, "adele").await;

@@ -65,7 +65,7 @@ async fn a_key_is_registered_shown_and_deleted() {
 
             let context = format!("{}/v1.0/$metadata#users('{user}')/authentication", app.base);
             let mut bare = json!({"id": id, "displayName": "Laptop", "createdDateTime": made.json["createdDateTime"],
-                                  "keyStrength": "normal"});
+                                  "lastUsedDateTime": null, "keyStrength": "normal"});
             if kind == "platformCredential" {
                 bare["platform"] = json!("macOS");
             }

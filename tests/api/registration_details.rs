@@ -36,6 +36,7 @@ async fn the_report_tells_what_is_there_now() {
             "methodsRegistered": [],
             "systemPreferredAuthenticationMethods": [],
             "userPreferredMethodForSecondaryAuthentication": "none",
+            "defaultMfaMethod": "none",
         });
         assert_eq!(empty, expected);
 
@@ -68,6 +69,21 @@ async fn the_report_tells_what_is_there_now() {
             "temporaryAccessPass",
         ];
         assert_eq!(report["methodsRegistered"], json!(all));
+        let preferences = format!("/v1.0/users/{}/authentication/signInPreferences", rich.user_id);
+        for (preferred, method) in [
+            ("push", "microsoftAuthenticatorPush"),
+            ("oath", "softwareOneTimePasscode"),
+            ("voiceMobile", "mobilePhone"),
+            ("voiceAlternateMobile", "alternateMobilePhone"),
+            ("voiceOffice", "officePhone"),
+            ("sms", "mobilePhone"),
+        ] {
+            let body = json!({"userPreferredMethodForSecondaryAuthentication": preferred});
+            app.patch(&preferences, body).await.expect(204);
+            let report = app.get(&format!("{REPORT}/{}", rich.user_id)).await.expect(200).json;
+            assert_eq!(report["userPreferredMethodForSecondaryAuthentication"], preferred);
+            assert_eq!(report["defaultMfaMethod"], method, "{preferred}");
+        }
         let fido2 = "/v1.0/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/Fido2";
         app.patch(fido2, json!({"state": "disabled"})).await.expect(204);
         let report = app.get(&format!("{REPORT}/{}", rich.user_id)).await.expect(200).json;

@@ -157,7 +157,7 @@ async fn whoever_is_disabled_deleted_or_signed_out_is_out() {
         read_own(&app, outcome).await.expect_error(401, "InvalidAuthenticationToken");
         is_over(&open).await;
         is_over(&done).await;
-        verify(&app, &open, &id, "123456").await.expect_error(404, "resourceNotFound");
+        verify(&app, &open, &id, "123456").await.expect_error(409, "conflict");
         // A new sign-in is not kept waiting.
         let session = begin(&app, USER, PASSWORD).await.expect(201).json;
         assert_eq!(session["status"], "mfaRequired");
@@ -236,6 +236,11 @@ async fn registering_turns_enabled_into_enforced() {
         // The session that was waiting goes on.
         assert_eq!(app.get(&path(&session)).await.expect(200).json["status"], "mfaRequired");
         verify(&app, &session, &id, &token.next_code()).await.expect(200);
+        // What an administrator registers for him does too.
+        require(&app, USER, json!({"perUserMfaState": "enabled"})).await;
+        let methods = format!("/v1.0/users/{USER}/authentication/phoneMethods");
+        app.post(&methods, json!({"phoneNumber": "+1 2065550100", "phoneType": "mobile"})).await.expect(201);
+        assert_eq!(requirements(&app, USER).await["perUserMfaState"], "enforced");
     })
     .await;
 }

@@ -181,6 +181,26 @@ async fn a_registration_ends_after_ten_minutes_and_makes_room() {
 }
 
 #[tokio::test]
+async fn a_default_goes_with_the_last_token() {
+    on_each_backend(async |app| {
+        let user = add_member(&app, "adele@contoso.example").await.to_string();
+        let preferences = format!("/v1.0/users/{user}/authentication/signInPreferences");
+        let (address, token) = create(&app, &user).await;
+        activate(&app, &address, token.code()).await.expect(204);
+        let preferred = "userPreferredMethodForSecondaryAuthentication";
+        app.patch(&preferences, json!({preferred: "oath"})).await.expect(204);
+        app.delete(&address).await.expect(204);
+        let event = last_event(&app).await;
+        assert!(event.modified_properties.contains("DefaultMethod"), "{}", event.modified_properties);
+        // It is forgotten, not hidden.
+        let (address, token) = create(&app, &user).await;
+        activate(&app, &address, token.code()).await.expect(204);
+        assert!(app.get(&preferences).await.expect(200).json[preferred].is_null());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn one_code_activates_once() {
     on_each_backend(async |app| {
         add_member(&app, "adele@contoso.example").await;

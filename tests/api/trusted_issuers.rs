@@ -181,7 +181,7 @@ async fn forgeries_are_found() {
             assert_eq!(answer.status, 401, "{name}: {}", answer.text);
             assert_eq!(answer.headers["www-authenticate"], "Bearer", "{name}");
         }
-        assert_eq!(issuer.asked(), 1, "none of them made the server ask again");
+        assert!(issuer.asked() <= 2, "at most one of them, by a key that nobody knows, made the server ask again");
         // A token of an outside issuer buys none of ours.
         let form = format!(
             "grant_type=urn:ietf:params:oauth:grant-type:token-exchange&subject_token={good}&subject_token_type=urn:ietf:params:oauth:token-type:access_token"
@@ -209,10 +209,8 @@ async fn keys_are_rotated() {
             let claims = claims_of(&app, &issuer, &user, json!({}));
             issuer.signer.sign(&json!({"alg": "RS256", "kid": issuer.signer.kid}), &claims)
         };
-        // An unknown key makes the server ask again, but not more often than once in a minute.
-        users_as(&app, &fresh()).await.expect(401);
+        // An unknown key makes the server ask again at once, but not more often than once in a minute.
         assert_eq!(issuer.asked(), 1);
-        clock.advance_seconds(61);
         let tokens: Vec<_> = (0..8).map(|_| fresh()).collect();
         let answers = futures_util::future::join_all(tokens.iter().map(|token| users_as(&app, token))).await;
         answers.into_iter().for_each(|answer| drop(answer.expect(200)));
@@ -244,10 +242,10 @@ async fn keys_are_rotated() {
             answer = &mut waiting => panic!("{}", answer.text),
             answer = users_as(&app, &good) => drop(answer.expect(200)),
         }
-        waiting.await.expect(401);
+        waiting.await.expect(503);
         issuer.set(|answers| (answers.hangs, answers.status) = (false, Some(500)));
         clock.advance_seconds(61);
-        users_as(&app, &strange_again(&old, &app, &issuer, &user)).await.expect(401);
+        users_as(&app, &strange_again(&old, &app, &issuer, &user)).await.expect(503);
         users_as(&app, &fresh()).await.expect(200);
     })
     .await;
@@ -307,8 +305,12 @@ async fn an_issuer_that_misbehaves_is_away() {
         ];
         for change in misbehave {
             issuer.set(change);
-            let answer = ask().await.expect_error(503, "serviceNotAvailable");
-            assert!(answer.headers.contains_key("retry-after"));
+            // However many ask meanwhile, the issuer is asked once (for its discovery document, and its keys).
+            for answer in futures_util::future::join_all((0..6).map(|_| ask())).await {
+                let answer = answer.expect_error(503, "serviceNotAvailable");
+                assert!(answer.headers.contains_key("retry-after"));
+            }
+            assert!(issuer.asked() <= 2, "{}", issuer.asked());
             // It is left alone for a moment.
             issuer.set(|answers| {
                 *answers = super::oidc_issuer::Answers { keys: answers.keys.clone(), ..Default::default() };

@@ -169,6 +169,39 @@ async fn a_delta_may_begin_now_or_be_about_some_users() {
 }
 
 #[tokio::test]
+async fn a_link_is_good_in_its_own_tenant_only() {
+    on_each_backend(async |app| {
+        for name in ["one", "two"] {
+            create(&app, name).await;
+        }
+        let next = async |path: &str| {
+            let page = Answer::of(app.request(Method::GET, path).header("Prefer", "odata.maxpagesize=1")).await;
+            page.expect(200).json["@odata.nextLink"].as_str().unwrap().to_owned()
+        };
+        let links = [
+            (round(&app, "/v1.0/users/delta").await.1, "Request_BadRequest"),
+            (next("/v1.0/users/delta").await, "Request_BadRequest"),
+            (next("/v1.0/users?$select=id").await, "Request_BadRequest"),
+            (next("/beta/users").await, "Request_BadRequest"),
+            (next("/v1.0/auditLogs/directoryAudits?$top=1").await, "badRequest"),
+        ];
+        let permissions = ["User.Read.All", "AuditLog.Read.All"];
+        let own = app.token_with(&app.tenant, &permissions).await;
+        let other = app.new_tenant("fabrikam.example").await;
+        let other = app.token_with(&other, &permissions).await;
+        for (link, code) in links {
+            let refused = Answer::of(app.http.get(&link).bearer_auth(&other)).await.expect_error(400, code);
+            let message = refused.json["error"]["message"].as_str().unwrap();
+            assert!(message.contains("is not one of ours"), "{link}: {message}");
+            Answer::of(app.http.get(&link).bearer_auth(&own)).await.expect(200);
+        }
+        // Begins anew in whatever tenant.
+        call_as(&app, &other, Method::GET, "/v1.0/users/delta?$deltatoken=latest", None).await.expect(200);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_old_link_says_where_to_begin_anew() {
     on_each_backend_with_own_clock(async |app| {
         create(&app, "one").await;

@@ -196,12 +196,41 @@ async fn three_wrong_codes_end_a_code_and_a_new_one_replaces_it() {
             check(&second.wrong_code()).await.expect_error(400, "badRequest");
         }
         check(&second.code()).await.expect_error(400, "badRequest");
-
         let (third, fourth) = (send().await, send().await);
         if third.code() != fourth.code() {
             check(&third.code()).await.expect_error(400, "badRequest");
         }
         check(&fourth.code()).await.expect(204);
+    })
+    .await;
+}
+
+/// Wrong codes count like those at a sign-in; one that is used up already is no guess.
+#[tokio::test]
+async fn guessing_makes_one_wait() {
+    on_each_backend(async |app| {
+        add_user_with_phone(&app).await;
+        let one = format!("{}/{MOBILE}", phones());
+        let check = async |text: &str| app.post(&format!("{one}/verify"), code(text)).await;
+        let mut sent = vec![];
+        for wrong in [0, 3, 2] {
+            app.post(&format!("{one}/sendVerification"), json!({})).await.expect(202);
+            sent.push(app.last_sent().await);
+            let last = sent.last().unwrap();
+            for _ in 0..wrong {
+                check(&last.wrong_code()).await.expect_error(400, "badRequest");
+            }
+            if wrong == 0 {
+                check(&last.code()).await.expect(204);
+                for _ in 0..8 {
+                    check(&last.code()).await.expect_error(400, "badRequest");
+                }
+            }
+        }
+        let waiting = check(&sent[2].code()).await.expect_error(429, "TooManyRequests");
+        assert!(waiting.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() > 0);
+        app.post(&format!("/v1.0/users/{USER}/authentication/unlock"), json!({})).await.expect(204);
+        check(&sent[2].code()).await.expect(204);
     })
     .await;
 }

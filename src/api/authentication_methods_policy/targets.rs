@@ -3,8 +3,10 @@
 use poem_openapi::{Enum, Object};
 
 use crate::{
-    methods::policy::{ALL_USERS, AdvancedState, ConfigurationId, EnforcementType, State, Target, TargetType},
-    policy::authentication_methods::{AuthenticationMode, TargetRequest},
+    methods::policy::{
+        ALL_USERS, AdvancedState, AuthenticationMode, ConfigurationId, EnforcementType, State, Target, TargetType,
+    },
+    policy::authentication_methods::TargetRequest,
     store::tenants::RegistrationProof,
 };
 
@@ -37,7 +39,7 @@ mirror! {
     AdvancedStateName as "AdvancedConfigState" of AdvancedState { Default, Enabled, Disabled }
     /// What a target's id names.
     TargetTypeName as "AuthenticationMethodTargetType" of TargetType { Group, User }
-    /// How an app is used.
+    /// How an app is used. `deviceBasedPush` is refused: an app replaces no password here.
     ModeName as "MicrosoftAuthenticatorAuthenticationMode" of AuthenticationMode { Any, DeviceBasedPush, Push }
     /// Whether the listed models are the allowed or the blocked ones.
     EnforcementName as "Fido2RestrictionEnforcementType" of EnforcementType { Allow, Block }
@@ -61,7 +63,7 @@ pub struct IncludeBody {
     is_registration_required: Option<bool>,
     /// Only of Sms: whether the number may be used to sign in.
     is_usable_for_sign_in: Option<bool>,
-    /// Only of MicrosoftAuthenticator: push.
+    /// Only of MicrosoftAuthenticator: `any` (the default) or `push`. Both mean push, as an app does nothing else here.
     authentication_mode: Option<ModeName>,
 }
 
@@ -163,12 +165,13 @@ impl From<&Target> for PlainBody {
 
 impl IncludeBody {
     pub fn new(id: Option<ConfigurationId>, target: &Target) -> Self {
+        let is_of_apps = id == Some(ConfigurationId::MicrosoftAuthenticator);
         Self {
             id: target.id.clone(),
             target_type: target.target_type.into(),
             is_registration_required: Some(target.is_registration_required),
             is_usable_for_sign_in: (id == Some(ConfigurationId::Sms)).then_some(target.is_usable_for_sign_in),
-            authentication_mode: (id == Some(ConfigurationId::MicrosoftAuthenticator)).then_some(ModeName::Push),
+            authentication_mode: is_of_apps.then(|| target.authentication_mode.into()),
         }
     }
 }

@@ -76,7 +76,7 @@ pub(super) async fn read(request: &mut Request, info: &mut RequestInfo) -> poem:
     let body = match timeout(patience, request.take_body().into_bytes_limit(limit)).await {
         Ok(Ok(body)) => body,
         Ok(Err(ReadBodyError::PayloadTooLarge)) => return Err(too_large()),
-        Ok(Err(_)) => return Err(problem::Problem(refuse("The body ended before it was complete.")).into()),
+        Ok(Err(_)) => return Err(problem::Problem(refuse(&info.path, "The body ended before it was complete.")).into()),
         Err(_) => return Err(poem::Error::from_status(StatusCode::REQUEST_TIMEOUT)),
     };
     if body.is_empty() {
@@ -91,7 +91,7 @@ pub(super) async fn read(request: &mut Request, info: &mut RequestInfo) -> poem:
     }
     let is_change = request.method() == Method::PATCH;
     let normalise = if is_change { strict_json::normalise_change } else { strict_json::normalise };
-    let normalised = normalise(&body).map_err(|message| problem::Problem(refuse(message)))?;
+    let normalised = normalise(&body).map_err(|message| problem::Problem(refuse(&info.path, message)))?;
     if batch::is_batch(&info.path) {
         // Strict already here, as parsing keeps one of two equal keys; but the annotations are the items'.
         return Ok(body.to_vec());

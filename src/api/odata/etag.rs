@@ -1,5 +1,10 @@
 //! Entity tags (RFC 9110 section 8.8.3): the version of an object, and the condition that nobody changed it since.
 
+use poem::{
+    Request,
+    http::{Method, header},
+};
+
 use crate::{
     error::{Error, Result},
     partners::Expected,
@@ -27,6 +32,21 @@ pub fn expected_versions(if_match: Option<&str>) -> Result<Expected> {
     }
     let versions = tags.split(',').map(|tag| required_version(Some(tag)).ok().flatten());
     Ok(Expected::OneOf(versions.flatten().collect()))
+}
+
+/// Refuses a change of an object without a tag when its condition names one: such an object matches `*` and nothing else
+/// (RFC 9110 section 13.1.1). What has tags is compared in the transaction that changes it.
+pub fn check_condition(request: &Request) -> Result<()> {
+    const TAGGED: [&str; 2] = ["/v1.0/tenantRelationships/delegatedAdminRelationships/", "/v1.0/mfaResets/"];
+    let is_change = matches!(*request.method(), Method::PATCH | Method::PUT | Method::DELETE);
+    if !is_change || TAGGED.iter().any(|tagged| request.uri().path().starts_with(tagged)) {
+        return Ok(());
+    }
+    let mut conditions = request.headers().get_all(header::IF_MATCH).iter();
+    if conditions.all(|condition| condition.as_bytes().trim_ascii() == b"*") {
+        return Ok(());
+    }
+    Err(Error::PreconditionFailed)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Links to where a list goes on. A token holds the whole question and the place in its answer, and is signed: nobody
-//! can make the server walk from a place of his own choice, or continue one question with another.
+//! can make the server walk from a place of his own choice, or continue one question with another. It names the tenant
+//! that the list was read in: another's list does not go on there.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use url::form_urlencoded;
@@ -8,6 +9,7 @@ use crate::{
     api::intake::RequestInfo,
     app::App,
     error::{Error, Result},
+    id::TenantId,
     seal::Sealer,
 };
 
@@ -36,7 +38,9 @@ pub fn link_behind(app: &App, info: &RequestInfo, key: &str) -> String {
 /// the options are repeated for whoever reads it, unless they are long.
 pub fn link(app: &App, info: &RequestInfo, option: &str, key: &str) -> String {
     let options = without_tokens(&info.query);
-    let token = sign(&app.store.context().sealer, option, &info.path, &options, key);
+    let tenant = info.caller.get().map(|caller| caller.tenant.as_str()).unwrap_or_default();
+    let place = format!("{tenant}\n{key}");
+    let token = sign(&app.store.context().sealer, option, &info.path, &options, &place);
     let options = if options.len() > MAX_REPEATED { String::new() } else { options };
     let separator = if options.is_empty() { "" } else { "&" };
     format!("{}{}?{options}{separator}{option}={token}", app.issuer.public_url, info.path)
@@ -49,8 +53,8 @@ pub fn anew(app: &App, info: &RequestInfo) -> String {
     format!("{}{}{separator}{options}", app.issuer.public_url, info.path)
 }
 
-/// A query with what its token stands for in place of the token: all options of the question, and the key, as
-/// [`super::Paging`] reads it. `None` for a query without a token.
+/// A query with what its token stands for in place of the token: all options of the question, and the tenant and the
+/// key, which [`check_tenant`] and [`key`] read. `None` for a query without a token.
 pub fn opened(sealer: &Sealer, path: &str, query: &str) -> Result<Option<String>> {
     let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
     let mut tokens = pairs.iter().filter_map(|(name, value)| Some((token_name(name)?, value)));
@@ -65,20 +69,36 @@ pub fn opened(sealer: &Sealer, path: &str, query: &str) -> Result<Option<String>
             ));
         }
     };
-    let (options, key) = read(sealer, option, path, token).ok_or_else(|| foreign(option))?;
+    let (options, place) = read(sealer, option, path, token).ok_or_else(|| foreign(option))?;
     let shown = without_tokens(query);
     if !shown.is_empty() && sorted(&shown) != sorted(&options) {
         let message = format!("{option} belongs to other query options; follow the link as it stands.");
         return Err(Error::invalid(option, message));
     }
     let separator = if options.is_empty() { "" } else { "&" };
-    Ok(Some(format!("{options}{separator}{option}={}", URL_SAFE_NO_PAD.encode(key))))
+    Ok(Some(format!("{options}{separator}{option}={}", URL_SAFE_NO_PAD.encode(place))))
+}
+
+/// Refuses a query with a token that was opened at the gate, where nobody knew yet who asks, and is another tenant's.
+pub fn check_tenant(query: &str, tenant: &TenantId) -> Result<()> {
+    let pairs = form_urlencoded::parse(query.as_bytes());
+    let mut tokens = pairs.filter_map(|(name, opened)| Some((token_name(&name)?, place(&opened)?)));
+    match tokens.find(|(_, (of, _))| of != tenant.as_str()) {
+        Some((option, _)) => Err(foreign(option)),
+        None => Ok(()),
+    }
 }
 
 /// The key behind an option whose token was opened at the gate.
 pub fn key(option: &str, opened: &str) -> Result<String> {
-    let key = URL_SAFE_NO_PAD.decode(opened).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    key.ok_or_else(|| foreign(option))
+    place(opened).map(|(_, key)| key).ok_or_else(|| foreign(option))
+}
+
+/// What stands in place of a token that was opened: the tenant, and the key.
+fn place(opened: &str) -> Option<(String, String)> {
+    let place = String::from_utf8(URL_SAFE_NO_PAD.decode(opened).ok()?).ok()?;
+    let (tenant, key) = place.split_once('\n')?;
+    Some((tenant.to_owned(), key.to_owned()))
 }
 
 fn token_name(name: &str) -> Option<&'static str> {
@@ -106,9 +126,9 @@ fn sorted(query: &str) -> Vec<(String, String)> {
     options
 }
 
-/// `base64url(options, key).signature`; the signature binds them to the list and the kind of token.
-fn sign(sealer: &Sealer, option: &str, path: &str, options: &str, key: &str) -> String {
-    let content = URL_SAFE_NO_PAD.encode(format!("{options}\n{key}"));
+/// `base64url(options, place).signature`; the signature binds them to the list and the kind of token.
+fn sign(sealer: &Sealer, option: &str, path: &str, options: &str, place: &str) -> String {
+    let content = URL_SAFE_NO_PAD.encode(format!("{options}\n{place}"));
     let signature = sealer.fingerprint(&[option.as_bytes(), path.as_bytes(), content.as_bytes()]);
     format!("{content}.{signature}")
 }
@@ -121,8 +141,8 @@ fn read(sealer: &Sealer, option: &str, path: &str, token: &str) -> Option<(Strin
         return None;
     }
     let content = String::from_utf8(URL_SAFE_NO_PAD.decode(content).ok()?).ok()?;
-    let (options, key) = content.split_once('\n')?;
-    Some((options.to_owned(), key.to_owned()))
+    let (options, place) = content.split_once('\n')?;
+    Some((options.to_owned(), place.to_owned()))
 }
 
 #[cfg(test)]
@@ -134,6 +154,16 @@ mod tests {
 
     fn opened_by(sealer: &Sealer, query: &str) -> Option<String> {
         opened(sealer, PATH, query).unwrap()
+    }
+
+    #[test]
+    fn an_opened_token_is_one_tenants() {
+        let query = format!("$top=5&$skiptoken={}", URL_SAFE_NO_PAD.encode("one\nkey"));
+        assert!(check_tenant(&query, &TenantId::new("one")).is_ok());
+        assert!(check_tenant(&query, &TenantId::new("two")).is_err());
+        assert!(check_tenant("$top=5&$deltatoken=latest", &TenantId::new("two")).is_ok());
+        let opened = query.strip_prefix("$top=5&$skiptoken=").unwrap();
+        assert_eq!(key(SKIP_TOKEN, opened).unwrap(), "key");
     }
 
     #[test]

@@ -107,6 +107,8 @@ impl From<PinView> for QrPinView {
 pub struct QrCodePinMethodView {
     id: String,
     created_date_time: String,
+    #[oai(nullable)]
+    last_used_date_time: Option<String>,
     is_usable: bool,
     /// EnabledByPolicy, DisabledByPolicy, Expired or NotYetValid.
     method_usability_reason: String,
@@ -123,6 +125,7 @@ impl QrCodePinMethodView {
         Self {
             id: method.id.into_string(),
             created_date_time: method.created_at.to_iso(),
+            last_used_date_time: method.last_used_at.map(Timestamp::to_iso),
             is_usable: method.is_usable,
             method_usability_reason: method.method_usability_reason,
             standard_qr_code: method.standard.map(|standard| standard.code.into()),

@@ -42,6 +42,9 @@ pub struct RegistrationDetailsView {
     system_preferred_authentication_methods: Vec<String>,
     /// As in `signInPreferences`; `none` when there is none.
     user_preferred_method_for_secondary_authentication: String,
+    /// The method that is: `mobilePhone`, `alternateMobilePhone`, `officePhone`, `microsoftAuthenticatorPush` or
+    /// `softwareOneTimePasscode` (a hardware token's too); `none` when there is none.
+    default_mfa_method: String,
     /// When this was computed: now.
     last_updated_date_time: String,
 }
@@ -49,7 +52,7 @@ pub struct RegistrationDetailsView {
 impl From<RegistrationDetails> for RegistrationDetailsView {
     fn from(details: RegistrationDetails) -> Self {
         let user = details.user;
-        let preferred = details.preferences.user_preferred.map_or("none", |preferred| preferred.as_str());
+        let preferred = details.preferences.user_preferred;
         Self {
             id: user.user_id.into_string(),
             user_principal_name: user.user_principal_name,
@@ -74,7 +77,10 @@ impl From<RegistrationDetails> for RegistrationDetailsView {
                 .iter()
                 .map(|preferred| preferred.as_str().to_owned())
                 .collect(),
-            user_preferred_method_for_secondary_authentication: preferred.into(),
+            user_preferred_method_for_secondary_authentication: preferred
+                .map_or("none", |preferred| preferred.as_str())
+                .into(),
+            default_mfa_method: preferred.map_or("none", |preferred| preferred.default_mfa_method()).into(),
             last_updated_date_time: Timestamp::to_iso(details.read_at),
         }
     }

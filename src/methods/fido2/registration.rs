@@ -48,12 +48,13 @@ pub struct NewPasskey {
 pub struct Fido2Entry {
     pub id: MethodId,
     pub created_at: Timestamp,
+    pub last_used_at: Option<Timestamp>,
     pub detail: Fido2,
 }
 
 impl From<Stored<Fido2>> for Fido2Entry {
     fn from(Stored { row, detail }: Stored<Fido2>) -> Self {
-        Self { id: row.method_id, created_at: row.created_at, detail }
+        Self { id: row.method_id, created_at: row.created_at, last_used_at: row.last_used_at, detail }
     }
 }
 

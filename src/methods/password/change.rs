@@ -91,6 +91,7 @@ pub fn reset(
     let method = methods::find_kind(tx, &user, MethodKind::Password, &MethodId::new(id))?;
     set(tx, &user.tenant_id, &user.user_id, digest, true)?;
     users::set_sessions_valid_from(tx, &user.tenant_id, &user.user_id, tx.now())?;
+    sessions::refuse_all(tx, &user.tenant_id, &[&user.user_id])?;
     let operation = Operation {
         tenant_id: user.tenant_id.clone(),
         user_id: user.user_id.clone(),

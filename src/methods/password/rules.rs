@@ -11,6 +11,8 @@ use crate::{
 /// In characters. NIST asks for 15 where a password is used alone and 8 with MFA; Rekey's users have MFA. The upper
 /// bound keeps hashing cheap to refuse.
 const LENGTH: RangeInclusive<usize> = 8..=256;
+/// Fewer different characters are a repetition, which is guessed first.
+const FEWEST_CHARACTERS: usize = 4;
 /// A shorter part of a name forbids nothing, in characters.
 const SHORTEST_NAME: usize = 3;
 
@@ -25,6 +27,11 @@ pub fn check(target: &str, password: &str, names: &[String]) -> Result<()> {
         return Err(Error::invalid(target, message));
     }
     let password = password.to_lowercase();
+    if password.chars().collect::<HashSet<_>>().len() < FEWEST_CHARACTERS {
+        let message =
+            format!("A password has {FEWEST_CHARACTERS} different characters or more; take four unrelated words.");
+        return Err(Error::invalid(target, message));
+    }
     let stem = stem(&password);
     if COMMON.contains(password.as_str()) || COMMON.contains(stem.as_str()) {
         let message = "This password is among the first that are guessed; take another, such as four unrelated words.";
@@ -79,6 +86,10 @@ mod tests {
             "ü234567",
             &"x".repeat(257),
             "12345678",
+            "        ",
+            "!!!!!!!!",
+            "aaaabbbb",
+            "11112222",
             "password",
             "PASSWORD",
             "Passw0rd",
@@ -99,10 +110,10 @@ mod tests {
             "correct horse battery",
             "my password is a long one",
             "adele likes violets",
-            "Jo-Jo-Jo-Jo",
+            "Jo-Jo-Jo-Joe",
             "ü2345678",
             "zp7kq2mv",
-            &"x".repeat(256),
+            &"xyz ".repeat(64),
         ] {
             assert!(check("newPassword", good, &names).is_ok(), "{good}");
         }

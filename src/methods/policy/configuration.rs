@@ -15,6 +15,11 @@ words! {
     pub enum TargetType { Group = "group", User = "user" }
 }
 
+words! {
+    /// Graph's `microsoftAuthenticatorAuthenticationMode`. An app does one thing here, push; `any` leaves nothing else.
+    pub enum AuthenticationMode { Any = "any", DeviceBasedPush = "deviceBasedPush", Push = "push" }
+}
+
 /// Whom a configuration is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -27,10 +32,17 @@ pub struct Target {
     /// Only of Sms: whether the number may be used to sign in.
     #[serde(default = "yes")]
     pub is_usable_for_sign_in: bool,
+    /// Only of MicrosoftAuthenticator: kept for Graph's clients.
+    #[serde(default = "any")]
+    pub authentication_mode: AuthenticationMode,
 }
 
 const fn yes() -> bool {
     true
+}
+
+const fn any() -> AuthenticationMode {
+    AuthenticationMode::Any
 }
 
 impl Target {
@@ -41,6 +53,7 @@ impl Target {
             target_type: TargetType::Group,
             is_registration_required: false,
             is_usable_for_sign_in: true,
+            authentication_mode: AuthenticationMode::Any,
         }
     }
 

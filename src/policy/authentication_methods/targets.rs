@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{AuthenticationMode, TargetRequest, check_count};
+use super::{TargetRequest, check_count};
 use crate::{
     error::{Error, Result},
     id::{TenantId, UserId},
-    methods::policy::{ALL_USERS, ConfigurationId, Target, TargetType},
+    methods::policy::{ALL_USERS, AuthenticationMode, ConfigurationId, Target, TargetType},
     store::{
         Tx,
         users::{self, Presence},
@@ -52,6 +52,7 @@ pub(super) fn stored(
             target_type: request.target_type,
             is_registration_required: request.is_registration_required.unwrap_or(false),
             is_usable_for_sign_in: request.is_usable_for_sign_in.unwrap_or(true),
+            authentication_mode: request.authentication_mode.unwrap_or(AuthenticationMode::Any),
         });
     }
     Ok(targets)
@@ -68,11 +69,12 @@ fn check_extras(name: &str, configuration: Option<ConfigurationId>, target: &Tar
     if configuration != Some(ConfigurationId::MicrosoftAuthenticator) {
         return Err(Error::invalid(target, "Only the targets of MicrosoftAuthenticator have an authenticationMode."));
     }
-    if mode != AuthenticationMode::Push {
-        return Err(Error::invalid(
-            target,
-            "The authenticationMode is push: an app confirms, it replaces no password.",
-        ));
+    match mode {
+        AuthenticationMode::Any | AuthenticationMode::Push => Ok(()),
+        AuthenticationMode::DeviceBasedPush => {
+            let message = "The authenticationMode deviceBasedPush is not supported: an app confirms, it replaces no \
+                           password. Use any or push.";
+            Err(Error::invalid(target, message))
+        }
     }
-    Ok(())
 }

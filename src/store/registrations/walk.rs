@@ -169,7 +169,7 @@ mod tests {
             let (tenant, id) = (TenantId::new("tenant"), UserId::new("user"));
             let mut plans = vec![];
             for after in [None, Some(&id)] {
-                plans.push((plan::of(tx, |tx| by_id(tx, &tenant, after, 9)), "sqlite_autoindex_users_1"));
+                plans.push((plan::of(tx, |tx| by_id(tx, &tenant, after, 9)), "users_present"));
                 plans.push((plan::of(tx, |tx| of_class(tx, &tenant, "x", after, 9)), "users_by_registration"));
             }
             for span in [Span::All, Span::Equal("a".into()), Span::StartingWith("a".into())] {

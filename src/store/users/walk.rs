@@ -224,15 +224,18 @@ fn walked<'a>(
         }
     }
     for (operator, (text, user)) in [from, to].into_iter().flatten() {
-        rows = match range {
-            // All have the same key.
-            Range::Is(_) => rows.filter(compare!(users::user_id, operator, user.clone())),
+        rows = match (key, range) {
+            // All have the same key, or the id is the key.
+            (Key::Id, _) | (_, Range::Is(_)) => rows.filter(compare!(users::user_id, operator, user.clone())),
             _ => rows.filter(pair([column_name(key), "users.user_id"], operator, [text, user.as_str()])),
         };
     }
-    match descending {
-        false => rows.order(column(key).asc()).then_order_by(users::user_id.asc()),
-        true => rows.order(column(key).desc()).then_order_by(users::user_id.desc()),
+    match (key, descending) {
+        // Named twice, the id would be sorted by, unless the index is unique.
+        (Key::Id, false) => rows.order(users::user_id.asc()),
+        (Key::Id, true) => rows.order(users::user_id.desc()),
+        (_, false) => rows.order(column(key).asc()).then_order_by(users::user_id.asc()),
+        (_, true) => rows.order(column(key).desc()).then_order_by(users::user_id.desc()),
     }
 }
 

@@ -104,6 +104,10 @@ async fn wrong_answers_are_refused() {
         let is_used =
             |rows: &[methods::MethodRow]| rows.iter().any(|row| row.last_used_at.is_some() && row.kind == "fido2");
         assert!(is_used(&used) && !is_used(&unused));
+        for (user, is_used) in [(USER, true), (OTHER, false)] {
+            let shown = app.get(&passkeys(user)).await.expect(200).json;
+            assert_eq!(shown["value"][0]["lastUsedDateTime"].is_string(), is_used, "{shown}");
+        }
     })
     .await;
 }

@@ -136,7 +136,8 @@ fn derive(derived: &Element, password: &SecretString) -> Result<SecretSlice<u8>,
     let iterations = iterations
         .filter(|count| count.get() <= MAX_ITERATIONS)
         .ok_or("The IterationCount of PBKDF2 is from 1 to 10000000.")?;
-    let length = parameters.text_at(&["KeyLength"]).and_then(|text| text.parse::<usize>().ok());
+    // RFC 8018 lets it be left out; then it is what the commonest cipher takes, AES-128.
+    let length = parameters.text_at(&["KeyLength"]).map_or(Ok(KEY_BYTES[0]), str::parse::<usize>).ok();
     let length =
         length.filter(|length| KEY_BYTES.contains(length)).ok_or("The KeyLength of PBKDF2 is 16, 24 or 32.")?;
     let prf = match algorithm(parameters.at(&["PRF"])) {

@@ -33,7 +33,7 @@ pub fn device(package: &Element, keys: Option<&Keys>, now: Timestamp) -> Result<
     let secret = secret(key, keys)?;
     let otp_type = otp_type(key)?;
     check_policy(key, now)?;
-    let data = |name| number(key, name);
+    let data = |name| number(key, name, keys);
     let counter = data("Counter")?.unwrap_or(0);
     let drift_steps = data("TimeDrift")?.unwrap_or(0);
     if counter < 0 || counter == i64::MAX {
@@ -72,20 +72,42 @@ fn otp_type(key: &Element) -> Result<OtpType, &'static str> {
 
 fn secret(key: &Element, keys: Option<&Keys>) -> Result<SecretSlice<u8>, Failure> {
     let secret = key.at(&["Data", "Secret"]).ok_or("The key's secret is not in the file.")?;
-    let bytes: Zeroizing<Vec<u8>> = match (secret.at(&["PlainValue"]), secret.at(&["EncryptedValue"]), keys) {
-        (Some(plain), None, _) => crypto::base64(plain.text()).ok_or("The secret is not Base64.")?,
-        (None, Some(value), Some(keys)) => keys.open(value, secret.at(&["ValueMAC"]))?,
-        (None, Some(_), None) => return Err(Failure::File("The file has encrypted values and no EncryptionKey.")),
+    let bytes: Zeroizing<Vec<u8>> = match (secret.at(&["PlainValue"]), encrypted(secret, keys)?) {
+        (Some(plain), None) => crypto::base64(plain.text()).ok_or("The secret is not Base64.")?,
+        (None, Some(bytes)) => bytes,
         _ => return Err("The key's secret is neither plain nor encrypted.".into()),
     };
     Ok(bytes.to_vec().into())
 }
 
+/// What an `EncryptedValue` of the key's data holds, if there is one.
+fn encrypted(data: &Element, keys: Option<&Keys>) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+    let Some(value) = data.at(&["EncryptedValue"]) else { return Ok(None) };
+    let keys = keys.ok_or(Failure::File("The file has encrypted values and no EncryptionKey."))?;
+    keys.open(value, data.at(&["ValueMAC"])).map(Some)
+}
+
 /// A number of the key's data.
-fn number(key: &Element, name: &str) -> Result<Option<i64>, String> {
+fn number(key: &Element, name: &str, keys: Option<&Keys>) -> Result<Option<i64>, Failure> {
     let Some(element) = key.at(&["Data", name]) else { return Ok(None) };
-    let number = element.text_at(&["PlainValue"]).and_then(|text| text.parse().ok());
-    number.map(Some).ok_or_else(|| format!("The {name} is no plain number."))
+    let number = match encrypted(element, keys)? {
+        None => element.text_at(&["PlainValue"]).and_then(|text| text.parse().ok()),
+        Some(bytes) => read_number(&bytes),
+    };
+    number.map(Some).ok_or_else(|| format!("The {name} is no number.").into())
+}
+
+/// A decrypted number is four or eight bytes in network order (RFC 6030 section 4.2). Some writers leave zeros in front
+/// out, others encrypt decimal digits; as a number those would be too large for anything here.
+fn read_number(bytes: &[u8]) -> Option<i64> {
+    if bytes.iter().all(u8::is_ascii_digit) {
+        return std::str::from_utf8(bytes).ok()?.parse().ok();
+    }
+    match *bytes {
+        [a, b, c, d] => Some(i32::from_be_bytes([a, b, c, d]).into()),
+        _ if bytes.len() <= 8 => Some(bytes.iter().fold(0, |number, byte| number << 8 | i64::from(*byte))),
+        _ => None,
+    }
 }
 
 fn digits(key: &Element) -> Result<i32, &'static str> {

@@ -10,7 +10,7 @@ use crate::store::{
     filter::{Filter, Operator},
 };
 
-const BY_ID: &str = "sqlite_autoindex_users_1";
+const BY_ID: &str = "users_present";
 
 fn test(field: UserField, operator: Operator) -> UserFilter {
     Filter::Test(field, operator)
@@ -34,7 +34,7 @@ async fn a_page_costs_the_same_however_many_users_there_are() {
             (None, None, BY_ID, "user_id>?"),
             (Some(eq(UserField::AccountEnabled(false))), None, BY_ID, "user_id>?"),
             (Some(test(UserField::Mail(Some(text())), Operator::EndsWith)), None, BY_ID, "user_id>?"),
-            (Some(eq(UserField::Id(text()))), None, BY_ID, "user_id=?"),
+            (Some(eq(UserField::Id(text()))), None, "sqlite_autoindex_users_1", "user_id=?"),
             (Some(eq(UserField::UserPrincipalName(text()))), None, "users_by_name", "user_principal_name_key=?"),
             (
                 Some(begins(UserField::UserPrincipalName(text()))),

@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Method, MethodKind, password};
 use crate::{
     clock::Timestamp,
+    error::{Error, Result},
     id::MethodId,
-    methods::{Method, MethodKind, password},
+    store::{sessions::SessionRow, tenants::RegistrationProof},
     tokens::MFA,
 };
 
@@ -66,7 +68,7 @@ impl Proof {
         Self { method_id, kind, ..Self::new(at, Factor::Password, &["pwd"]) }
     }
 
-    pub(super) fn by(at: Timestamp, factor: Factor, method: &Method, amr: &[&str]) -> Self {
+    pub fn by(at: Timestamp, factor: Factor, method: &Method, amr: &[&str]) -> Self {
         let (method_id, kind, label) = (Some(method.id()), Some(method.kind()), Some(method.label()));
         let good_until = if let Method::TemporaryAccessPass(pass) = method { Some(pass.good_until(at)) } else { None };
         Self { method_id, kind, label, good_until, ..Self::new(at, factor, amr) }
@@ -74,17 +76,29 @@ impl Proof {
 }
 
 impl State {
-    pub(super) fn has(&self, wanted: &[Factor]) -> bool {
+    pub fn of(session: &SessionRow) -> Result<Self> {
+        serde_json::from_str(&session.state).map_err(Error::internal)
+    }
+
+    /// Whether this proves enough to open a registration that is due.
+    pub fn opens_registration(&self, policy: RegistrationProof) -> bool {
+        match policy {
+            RegistrationProof::FirstFactor => !self.proofs.is_empty(),
+            RegistrationProof::TemporaryAccessPass => self.has(&[Factor::Both]),
+        }
+    }
+
+    pub fn has(&self, wanted: &[Factor]) -> bool {
         self.proofs.iter().any(|proof| wanted.contains(&proof.factor))
     }
 
     /// When what this session leads to must end, if a proof says so.
-    pub(super) fn good_until(&self) -> Option<Timestamp> {
+    pub fn good_until(&self) -> Option<Timestamp> {
         self.proofs.iter().filter_map(|proof| proof.good_until).min()
     }
 
     /// RFC 8176 words of the whole sign-in.
-    pub(super) fn amr(&self) -> Vec<String> {
+    pub fn amr(&self) -> Vec<String> {
         let mut amr: Vec<String> = self.proofs.iter().flat_map(|proof| proof.amr.clone()).collect();
         if self.has(&[Factor::Possession, Factor::Both]) {
             amr.push(MFA.into());

@@ -107,6 +107,13 @@ fn answered(tx: &mut Tx<'_>, purpose: Purpose, client_data_json: &[u8]) -> Resul
     challenge.map_or(Ok(None), |challenge| challenges::find_by_lookup(tx, purpose, &lookup(&challenge)))
 }
 
+/// Whether the browser says that this was done inside another site's page (WebAuthn level 3, sections 7.1 and 7.2): who
+/// framed the page may have made the user press. The library looks at this at registrations only, and not at `topOrigin`.
+fn is_framed(client_data_json: &[u8]) -> bool {
+    let said: Value = serde_json::from_slice(client_data_json).unwrap_or_default();
+    said["crossOrigin"] == true || !said["topOrigin"].is_null()
+}
+
 /// Why an answer was refused, for whoever sent it.
 #[allow(clippy::wildcard_enum_match_arm, reason = "another crate's errors; most say nothing more to a caller")]
 const fn explain(error: &WebauthnError) -> &'static str {
@@ -129,5 +136,20 @@ const fn explain(error: &WebauthnError) -> &'static str {
             "The authenticator contradicts itself about whether the passkey may be backed up."
         }
         _ => "The answer cannot be read, or its signature is wrong.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_inside_other_sites_are_told() {
+        for framed in [r#"{"crossOrigin":true}"#, r#"{"crossOrigin":false,"topOrigin":"https://evil.example"}"#] {
+            assert!(is_framed(framed.as_bytes()), "{framed}");
+        }
+        for own in [r#"{"crossOrigin":false}"#, r#"{"type":"webauthn.get"}"#, r#"{"topOrigin":null}"#] {
+            assert!(!is_framed(own.as_bytes()), "{own}");
+        }
     }
 }

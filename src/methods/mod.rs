@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Result},
     id::{DeviceId, MethodId, SessionId, TenantId, UserId},
     store::{
-        Tx,
+        Tx, challenges,
         devices::{self, Device, DeviceStatus},
         methods::{self, MethodRow},
         sessions,
@@ -258,6 +258,7 @@ pub fn remove(tx: &mut Tx<'_>, user: &User, method: &Method, within: Option<&Ses
     // What opens a sign-in by itself leaves nothing of it standing.
     let within = within.filter(|_| !method.kind().proves_both() && method.kind() != MethodKind::QrCodePin);
     sessions::refuse_proven_by(tx, &user.tenant_id, &user.user_id, &method.id(), within)?;
+    challenges::delete_of_method(tx, &user.tenant_id, &user.user_id, &method.id())?;
     match method.place() {
         Place::Row(row) => methods::delete(tx, &user.tenant_id, &user.user_id, &row.method_id).map(drop),
         Place::Inventory(device) => crate::hardware_oath::release(tx, device),

@@ -128,6 +128,16 @@ pub fn delete_of_session(
     Ok(())
 }
 
+/// Ends what was asked for by a method.
+pub fn delete_of_method(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId, method: &MethodId) -> Result<()> {
+    let all = challenges::table
+        .filter(challenges::tenant_id.eq(tenant))
+        .filter(challenges::user_id.eq(user))
+        .filter(challenges::method_id.eq(method));
+    diesel::delete(all).execute(tx.conn)?;
+    Ok(())
+}
+
 /// Ends everything that waits for an answer of these users.
 pub fn delete_all(tx: &mut Tx<'_>, tenant: &TenantId, users: &[&UserId]) -> Result<()> {
     let all = challenges::table.filter(challenges::tenant_id.eq(tenant)).filter(challenges::user_id.eq_any(users));

@@ -3,7 +3,10 @@
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use webauthn_rs_core::proto::{AuthenticationState, Credential, PublicKeyCredential, UserVerificationPolicy};
+use webauthn_rs_core::{
+    error::WebauthnError,
+    proto::{AuthenticationState, Credential, PublicKeyCredential, UserVerificationPolicy},
+};
 
 use super::relying_party::RelyingParty;
 use crate::{
@@ -120,6 +123,9 @@ pub fn verify(
             "This session asked for no such answer, has it already or waits no longer: ask for a new challenge.",
         ));
     };
+    if super::is_framed(&answer.response.client_data_json) {
+        return Ok(Verdict::Refused(super::explain(&WebauthnError::CredentialCrossOrigin)));
+    }
     let Some(mut credential) = super::open(tx, row)? else {
         return Ok(Verdict::Refused("This passkey is only a record; it cannot be used to sign in."));
     };

@@ -19,6 +19,8 @@ use crate::clock::Timestamp;
 const AAGUID_AT: std::ops::Range<usize> = 37..53;
 /// What an authenticator is called that says nothing.
 const UNKNOWN: &str = "Unknown model";
+/// The longest name that is taken from a certificate, in bytes. Such names are plain ASCII; others might deceive.
+const MAX_MODEL: usize = 256;
 /// X.500's commonName.
 const COMMON_NAME: &str = "2.5.4.3";
 
@@ -48,8 +50,10 @@ pub(super) fn describe(
     let object: Value = serde_cbor_2::from_slice(attestation_object).ok()?;
     let Value::Bytes(data) = member(&object, "authData")? else { return None };
     let aa_guid = Uuid::from_slice(data.get(AAGUID_AT)?).ok()?;
+    // Of a format that attests nothing the certificates would be anybody's.
+    let is_packed = credential.attestation_format == AttestationFormat::Packed;
     let chain = match member(&object, "attStmt").and_then(|statement| member(statement, "x5c")) {
-        Some(Value::Array(chain)) => chain.as_slice(),
+        Some(Value::Array(chain)) if is_packed => chain.as_slice(),
         _ => &[],
     };
     let thumbprint = |certificate: &Value| {
@@ -83,7 +87,10 @@ fn subject(credential: &Credential) -> String {
     let names = chain.first().into_iter().flat_map(|certificate| certificate.tbs_certificate().subject().iter());
     let mut common = names.filter(|name| name.oid.to_string() == COMMON_NAME);
     let text = common.next().and_then(|name| str::from_utf8(name.value.value()).ok());
-    text.filter(|text| !text.chars().any(char::is_control)).map_or_else(|| UNKNOWN.into(), str::to_owned)
+    let is_name = |text: &&str| {
+        !text.trim().is_empty() && text.len() <= MAX_MODEL && !text.chars().any(|c| c.is_control() || !c.is_ascii())
+    };
+    text.filter(is_name).map_or_else(|| UNKNOWN.into(), str::to_owned)
 }
 
 /// Names of widespread authenticators, from the FIDO Metadata Service and the community's list of passkey providers.

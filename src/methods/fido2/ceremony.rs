@@ -172,16 +172,20 @@ pub(in crate::methods) fn finish(
     check_room(tx, user, kind)?;
     let response = decode(new)?;
     let state = take_state(tx, user, kind, &response.response.client_data_json)?;
+    if super::is_framed(&response.response.client_data_json) {
+        return Err(refused(&WebauthnError::CredentialCrossOrigin));
+    }
+    // The library would name another reason for a credential that the user was told to leave out.
+    let id = super::id_of(&response.raw_id);
+    if passkey_exists(tx, &user.tenant_id, &id)? {
+        return Err(Error::conflict("This credential is registered already."));
+    }
     let credential = party.core().register_credential(&response, &state, None).map_err(|error| refused(&error))?;
     if credential.cred_id != response.raw_id {
         return Err(Error::invalid(
             "publicKeyCredential/id",
             "The id is not that of the credential in the attestation.",
         ));
-    }
-    let id = super::id_of(&credential.cred_id);
-    if passkey_exists(tx, &user.tenant_id, &id)? {
-        return Err(Error::conflict("This credential is registered already."));
     }
     Ok(Made { id, credential, response })
 }

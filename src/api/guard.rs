@@ -7,10 +7,10 @@ use poem_openapi::{OAuthScopes, SecurityScheme, auth::Bearer};
 use super::{
     intake::{CallerNote, RequestInfo},
     odata::{etag, links},
-    problem::{Problem, area},
+    problem::{Problem, in_area},
     rate_limits::RateLimiters,
 };
-use crate::{access::Caller, app::App, error::Area};
+use crate::{access::Caller, app::App};
 
 #[derive(OAuthScopes)]
 #[expect(dead_code, reason = "read by the derive, for the document")]
@@ -45,10 +45,7 @@ async fn check(request: &Request, bearer: Bearer) -> poem::Result<Caller> {
     if let Some(limiters) = request.data::<RateLimiters>() {
         limiters.charge(request, &caller, info)?;
     }
-    links::check_tenant(&info.query, &caller.tenant).map_err(|error| match area(&info.path) {
-        Area::Directory => Problem(error.in_directory()),
-        Area::Methods => Problem(error),
-    })?;
+    links::check_tenant(&info.query, &caller.tenant).map_err(|error| in_area(&info.path, error))?;
     etag::check_condition(request).map_err(Problem)?;
     Ok(caller)
 }

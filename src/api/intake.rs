@@ -23,10 +23,7 @@ use super::{
     odata::links,
     problem::{self, Panicked},
 };
-use crate::{
-    app::App,
-    error::{Area, Error},
-};
+use crate::{app::App, error::Error};
 
 /// The longest path and query, in bytes.
 const MAX_URI: usize = 16 * 1024;
@@ -143,14 +140,6 @@ fn refuse(path: &str, message: impl Into<String>) -> Error {
     Error::Invalid { area: problem::area(path), target: None, message: message.into() }
 }
 
-/// In the words of the service that the path belongs to.
-fn in_area(path: &str, error: Error) -> problem::Problem {
-    problem::Problem(match problem::area(path) {
-        Area::Directory => error.in_directory(),
-        Area::Methods => error,
-    })
-}
-
 /// Brings the request to the form that the routes know; the body, as they will read it.
 async fn prepare(app: &App, request: &mut Request, info: &mut RequestInfo) -> poem::Result<Bytes> {
     // CONNECT names a host instead of a path; this is no proxy.
@@ -189,11 +178,11 @@ async fn prepare(app: &App, request: &mut Request, info: &mut RequestInfo) -> po
     if body::is_streamed(request, info) {
         // Bare, as the operation's document has it.
         request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(body::CSV));
-        info.once = body::once(app, request, info, &[]).map_err(|error| in_area(&info.path, error))?;
+        info.once = body::once(app, request, info, &[]).map_err(|error| problem::in_area(&info.path, error))?;
         return body::refuse_encodings(request).map(|()| Bytes::new());
     }
     let body = Bytes::from(body::read(request, info).await?);
-    info.once = body::once(app, request, info, &body).map_err(|error| in_area(&info.path, error))?;
+    info.once = body::once(app, request, info, &body).map_err(|error| problem::in_area(&info.path, error))?;
     request.set_body(body.clone());
     Ok(body)
 }
@@ -207,7 +196,7 @@ fn move_to(request: &mut Request, address: &str) -> poem::Result<()> {
 /// Puts the question that a `$skiptoken` or `$deltatoken` carries in its place, so that handlers see whole options.
 fn open_token(app: &App, request: &mut Request, info: &mut RequestInfo) -> poem::Result<()> {
     let opened = links::opened(&app.store.context().sealer, &info.path, &info.query)
-        .map_err(|error| in_area(request.uri().path(), error))?;
+        .map_err(|error| problem::in_area(request.uri().path(), error))?;
     if let Some(query) = opened {
         move_to(request, &format!("{}?{query}", request.uri().path()))?;
         info.query = query;

@@ -218,6 +218,11 @@ pub fn area(path: &str) -> Area {
     if is_directory { Area::Directory } else { Area::Methods }
 }
 
+/// An error in the words of the service that the path belongs to.
+pub fn in_area(path: &str, error: Error) -> Problem {
+    Problem(if area(path) == Area::Directory { error.in_directory() } else { error })
+}
+
 /// What poem itself refuses.
 fn describe_poem(error: &poem::Error, info: &RequestInfo) -> Description {
     let bad_request = if area(&info.path) == Area::Directory { "Request_BadRequest" } else { "badRequest" };

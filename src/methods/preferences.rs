@@ -288,11 +288,10 @@ pub struct UsableMethod {
     pub is_default: bool,
 }
 
-/// Whether the user chose calls to the mobile, and may be called.
+/// Whether the user chose calls to the mobile.
 pub fn prefers_calls(tx: &mut Tx<'_>, user: &User) -> Result<bool> {
     let requirements = users::requirements(tx, &user.tenant_id, &user.user_id)?;
-    Ok(requirements.preferred_method.as_deref() == Some(PreferredMethod::VoiceMobile.as_str())
-        && PreferredMethod::VoiceMobile.is_allowed(&MethodsPolicy::of(tx, &user.tenant_id)?, &user.user_id))
+    Ok(requirements.preferred_method.as_deref() == Some(PreferredMethod::VoiceMobile.as_str()))
 }
 
 /// Forgets the default when the method it needs is gone; says which one it was. Every rule that takes a method away

@@ -34,7 +34,7 @@ pub fn completed(tx: &mut Tx<'_>, actor: &Actor, user: &User, method: &Method) -
     }
     if after != before {
         users::set_requirements(tx, &user.tenant_id, &user.user_id, &after)?;
-        audit::record(tx, actor, entry(user, method, &before, &after))?;
+        audit::record(tx, actor, entry(actor, user, method, &before, &after))?;
     }
     if after.registration_required_at.is_some() {
         return Ok(());
@@ -43,9 +43,15 @@ pub fn completed(tx: &mut Tx<'_>, actor: &Actor, user: &User, method: &Method) -
     sessions::move_all(tx, &user.tenant_id, &user.user_id, from, to).map(drop)
 }
 
-fn entry(user: &User, method: &Method, before: &Requirements, after: &Requirements) -> Entry {
-    let mut entry = Entry::success(Activity::COMPLETE_REGISTRATION, Target::user(user))
-        .because("User registered all required security info")
+/// What the user did, or what follows from an administrator's registration: that is no user's, and answers no demand.
+fn entry(actor: &Actor, user: &User, method: &Method, before: &Requirements, after: &Requirements) -> Entry {
+    let (activity, reason) = if actor.is(user) {
+        (Activity::COMPLETE_REGISTRATION, "User registered all required security info")
+    } else {
+        (Activity::CHANGE_REQUIREMENTS, "Admin registered a method for the user, so MFA is enforced from now on")
+    };
+    let mut entry = Entry::success(activity, Target::user(user))
+        .because(reason)
         .detail("methodId", method.id().as_str())
         .detail("kind", method.kind().as_str());
     if after.per_user_mfa_state != before.per_user_mfa_state {

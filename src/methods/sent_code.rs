@@ -85,11 +85,14 @@ fn masked(method: &Method, to: &str) -> String {
     if matches!(method, Method::Email(_)) { email::mask(to) } else { phone::mask(to) }
 }
 
-/// Whoever prefers to be called on the mobile is called, where the tenant allows it.
-fn preferred_channel(tx: &mut Tx<'_>, user: &User, method: &Method) -> Result<Option<Channel>> {
+/// The channels of a sign-in: whoever prefers to be called on the mobile is called, where that works.
+fn as_preferred(tx: &mut Tx<'_>, user: &User, method: &Method, possible: &[Channel]) -> Result<Vec<Channel>> {
     let is_mobile = matches!(method, Method::Phone(phone) if phone.detail.phone_type == PhoneType::Mobile);
-    let prefers_calls = is_mobile && preferences::prefers_calls(tx, user)?;
-    Ok(prefers_calls.then_some(Channel::Voice))
+    let mut ordered = possible.to_vec();
+    if is_mobile && preferences::prefers_calls(tx, user)? {
+        ordered.sort_by_key(|channel| *channel != Channel::Voice);
+    }
+    Ok(ordered)
 }
 
 /// The channel to send over: the one that is wished for, or the first that the policy allows and this server has.
@@ -139,8 +142,8 @@ const fn purpose(session: Option<&SessionId>) -> Purpose {
 /// Sends a fresh code to a phone or an e-mail address: for a sign-in session, or without one to verify the method.
 pub fn send(tx: &mut Tx<'_>, user: &User, method: &Method, session: Option<&SessionId>, via: Via<'_>) -> Result<Sent> {
     let (to, possible) = reach(method)?;
-    let preferred = if session.is_some() { preferred_channel(tx, user, method)? } else { None };
-    let channel = choose(tx, user, possible, Via { channel: via.channel.or(preferred), ..via })?;
+    let possible = if session.is_some() { as_preferred(tx, user, method, possible)? } else { possible.to_vec() };
+    let channel = choose(tx, user, &possible, via)?;
     let state = State { code: tx.entropy().text(b"0123456789", DIGITS.into()), to: to.to_owned(), channel };
     let expires_at = tx.now().plus_minutes(MINUTES);
     let message = write(tx, user, &state, expires_at)?;

@@ -47,6 +47,10 @@ async fn a_body_that_cannot_be_read_is_told_where() {
             assert_eq!(refused.json["error"]["target"], target, "{path} {body}");
             assert!(refused.json["error"]["message"].as_str().unwrap().contains(target));
         }
+        // What was found in place of it may be a secret.
+        let password = json!({"passwordProfile": {"password": ["Parse-Secret-1"]}});
+        let refused = app.patch(&format!("/v1.0/users/{}", user.user_id), password).await;
+        assert!(!refused.expect_error(400, "Request_BadRequest").text.contains("Parse-Secret"));
     })
     .await;
 }

@@ -12,7 +12,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    oath_fixtures::add_member,
+    oath_fixtures::{add_member, last_event},
     sign_in_fixtures::{
         OWN, PASSWORD, SESSIONS, USER, add_registered, add_user, as_user, assert, begin, issue_pass, path, read_own,
         register, require, requirements, reset, set_password, sign_in, switch_security_defaults_off, verify,
@@ -240,6 +240,9 @@ async fn registering_turns_enabled_into_enforced() {
         require(&app, USER, json!({"perUserMfaState": "enabled"})).await;
         let methods = format!("/v1.0/users/{USER}/authentication/phoneMethods");
         app.post(&methods, json!({"phoneNumber": "+1 2065550100", "phoneType": "mobile"})).await.expect(201);
+        let event = last_event(&app).await;
+        assert_eq!(event.activity_display_name, "Admin changed authentication requirements");
+        assert!(event.modified_properties.contains("StrongAuthenticationRequirement"));
         assert_eq!(requirements(&app, USER).await["perUserMfaState"], "enforced");
     })
     .await;

@@ -168,6 +168,26 @@ async fn a_call_tells_a_code_too() {
     .await;
 }
 
+/// Whoever prefers calls is called, unless he says otherwise or the server cannot call.
+#[tokio::test]
+async fn a_preferred_call_is_made_where_it_can_be() {
+    for channels in [vec![Channel::Sms, Channel::Voice], vec![Channel::Sms]] {
+        for backend in backends() {
+            let sending = Sending { channels: channels.clone(), ..Sending::default() };
+            let app = TestApp::start_as(backend, Setup { sending, ..Setup::default() }).await;
+            add_user_with_phone(&app).await;
+            let preferences = format!("/v1.0/users/{USER}/authentication/signInPreferences");
+            let prefer = json!({"userPreferredMethodForSecondaryAuthentication": "voiceMobile"});
+            app.patch(&preferences, prefer).await.expect(204);
+            let session = session(&app).await;
+            challenge(&app, &session, json!({"methodId": MOBILE})).await.expect(200);
+            assert_eq!(app.last_sent().await.channel, if channels.len() == 2 { "voice" } else { "sms" });
+            challenge(&app, &session, json!({"methodId": MOBILE, "channel": "sms"})).await.expect(200);
+            assert_eq!(app.last_sent().await.channel, "sms");
+        }
+    }
+}
+
 #[tokio::test]
 async fn three_wrong_codes_end_a_code_and_a_new_one_replaces_it() {
     on_each_backend(async |app| {
